@@ -1,0 +1,288 @@
+"""What can happen to a run. The journal holds nothing else; every status is derived from it.
+
+An event's body is a frozen dataclass; `Event` adds where and when. `encode` and `decode` are the one bridge to JSON.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from orchestrator.domain.ids import DefinitionHash, RunId, RunKey, StepId, canonical_json
+from orchestrator.errors import OrchestratorError, RetryClass
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """Why something failed, fit for a journal: no secret, no presigned URL."""
+
+    message: str
+    hint: str = ""
+    #: The API's code (`MSS.…`, `APIGW.…`), the storage's, or ours (`TIMEOUT`, `EXPRESSION`, …).
+    code: str = ""
+    retry: RetryClass = RetryClass.NEVER
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunCreated:
+    TYPE: ClassVar[str] = "run.created"
+    name: str
+    pipeline: str
+    definition: DefinitionHash
+    key: RunKey
+    inputs: Mapping[str, Any]
+    row: Mapping[str, Any] | None = None
+    parent: RunId | None = None
+    #: Rows to become child runs; None: an ordinary run.
+    rows_total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    TYPE: ClassVar[str] = "run.started"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSucceeded:
+    TYPE: ClassVar[str] = "run.succeeded"
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailed:
+    TYPE: ClassVar[str] = "run.failed"
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ChildrenCreated:
+    """Rows before number `upto` have their child runs."""
+
+    TYPE: ClassVar[str] = "children.created"
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepIntended:
+    """An attempt will be made. Nothing has left yet."""
+
+    TYPE: ClassVar[str] = "step.intended"
+    step: StepId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepSent:
+    """A creating request is about to leave: until its answer is recorded, the server may have acted on it."""
+
+    TYPE: ClassVar[str] = "step.sent"
+    step: StepId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepNoted:
+    """Something worth keeping across attempts (an id that was made); settles the request that was sent."""
+
+    TYPE: ClassVar[str] = "step.noted"
+    step: StepId
+    attempt: int
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StepWaiting:
+    """The step waits for something outside; no task does."""
+
+    TYPE: ClassVar[str] = "step.waiting"
+    step: StepId
+    attempt: int
+    correlation: str
+    deadline_at: datetime | None
+    #: Ask then, hint or not; None: on the first hint.
+    next_check_at: datetime | None = None
+    #: Whether the poller looks for it.
+    polled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StepChecked:
+    """The API was asked whether what a step waits for is over: it is not, or it gave no answer."""
+
+    TYPE: ClassVar[str] = "step.checked"
+    step: StepId
+    attempt: int
+    #: Hints (callbacks, poll results) known when the API was asked.
+    hints: int
+    #: Ask again then, hint or not; None: on the next hint.
+    next_check_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepSucceeded:
+    TYPE: ClassVar[str] = "step.succeeded"
+    step: StepId
+    attempt: int
+    outputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    TYPE: ClassVar[str] = "step.failed"
+    step: StepId
+    attempt: int
+    error: ErrorInfo
+    #: None: the step has failed for good.
+    next_attempt_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepUnknown:
+    """A creating request ended without an answer: the server may have acted, now or later."""
+
+    TYPE: ClassVar[str] = "step.unknown"
+    step: StepId
+    attempt: int
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class StepLookedUp:
+    """The API was asked for what a lost attempt may have made; nothing was found."""
+
+    TYPE: ClassVar[str] = "step.looked_up"
+    step: StepId
+    attempt: int
+    #: When the look-up began; what the server did later it cannot have seen.
+    began_at: datetime
+    #: False: the look-up itself failed and proves nothing.
+    conclusive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StepAdopted:
+    """What a lost attempt made was found and taken over. `outputs` None: the step goes on from `facts`."""
+
+    TYPE: ClassVar[str] = "step.adopted"
+    step: StepId
+    attempt: int
+    outputs: Mapping[str, Any] | None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StepSkipped:
+    TYPE: ClassVar[str] = "step.skipped"
+    step: StepId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackReceived:
+    """A signed message said that a job is over. A hint: the API is the truth."""
+
+    TYPE: ClassVar[str] = "callback.received"
+    correlation: str
+    result: str
+    asset_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PollFound:
+    """The poller saw that a job is over. A hint like a callback."""
+
+    TYPE: ClassVar[str] = "poll.found"
+    correlation: str
+    result: str
+
+
+EventBody = (
+    RunCreated
+    | RunStarted
+    | RunSucceeded
+    | RunFailed
+    | ChildrenCreated
+    | StepIntended
+    | StepSent
+    | StepNoted
+    | StepWaiting
+    | StepChecked
+    | StepSucceeded
+    | StepFailed
+    | StepUnknown
+    | StepLookedUp
+    | StepAdopted
+    | StepSkipped
+    | CallbackReceived
+    | PollFound
+)
+
+_TYPES: dict[str, type[Any]] = {body.TYPE: body for body in EventBody.__args__}
+_TIMES = frozenset({"deadline_at", "next_check_at", "next_attempt_at", "began_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of a run's journal. Sequence numbers count from 1 without gaps."""
+
+    run_id: RunId
+    seq: int
+    at: datetime
+    body: EventBody
+
+    @property
+    def step(self) -> StepId | None:
+        """The step that the event is about, if any."""
+        return getattr(self.body, "step", None)
+
+    @property
+    def attempt(self) -> int | None:
+        """The attempt that the event is about, if any."""
+        return getattr(self.body, "attempt", None)
+
+
+class DamagedJournalError(OrchestratorError):
+    """The journal holds an event that cannot be read."""
+
+
+def encode(body: EventBody) -> str:
+    """The body's fields, without `step` and `attempt` (columns of their own), as canonical JSON."""
+    return canonical_json(
+        {
+            f.name: _plain(getattr(body, f.name))
+            for f in dataclasses.fields(body)
+            if f.name not in {"step", "attempt"}
+        }
+    )
+
+
+def decode(type_: str, step: str | None, attempt: int | None, payload: str) -> EventBody:
+    """The body that `encode` wrote. Raises DamagedJournalError."""
+    try:
+        values: dict[str, Any] = json.loads(payload)
+        if step is not None:
+            values["step"] = StepId(step)
+        if attempt is not None:
+            values["attempt"] = attempt
+        for name in _TIMES & values.keys():
+            values[name] = None if values[name] is None else datetime.fromisoformat(values[name])
+        if isinstance(error := values.get("error"), dict):
+            values["error"] = ErrorInfo(**{**error, "retry": RetryClass(error["retry"])})
+        body: EventBody = _TYPES[type_](**values)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedJournalError(
+            f"An event of type {type_!r} cannot be read: {error}.",
+            hint="Was the file written by a newer version? Restore a backup or run that version.",
+        ) from error
+    return body
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, ErrorInfo):
+        return dataclasses.asdict(value)
+    return value

@@ -1,0 +1,25 @@
+"""When a failed attempt is tried again."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from orchestrator.domain.pipeline import RetryPolicy
+from orchestrator.errors import RetryClass
+
+
+def next_attempt_at(
+    policy: RetryPolicy, *, attempt: int, retry: RetryClass, now: datetime, salt: str
+) -> datetime | None:
+    """The time of the attempt after number `attempt`; None when there is none.
+
+    Exponential with equal jitter (half to whole of the delay). The jitter comes from `salt`, so that the same
+    history always decides the same.
+    """
+    if attempt >= policy.attempts or retry not in policy.on:
+        return None
+    delay_s = min(policy.backoff_s * 2.0 ** (attempt - 1), policy.max_backoff_s)
+    return now + timedelta(seconds=delay_s * (0.5 + 0.5 * _fraction(f"{salt}/{attempt}")))
+
+
+def _fraction(text: str) -> float:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]) / 2**48

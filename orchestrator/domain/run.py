@@ -1,0 +1,234 @@
+"""A run's state: the fold of its journal. Nothing here is stored; everything can be derived again."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, assert_never
+
+from orchestrator.domain import events as ev
+from orchestrator.domain.ids import DefinitionHash, RunId, RunKey, StepId
+from orchestrator.domain.pipeline import Pipeline, Step
+
+
+class RunStatus(StrEnum):
+    CREATED = "created"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        return self in {RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED}
+
+
+class StepStatus(StrEnum):
+    """Where a step stands. See docs/explanation/life-of-a-step.md for the moves between them."""
+
+    PENDING = "pending"
+    #: Intended: an attempt is, or after a crash has to be, under way; nothing that it sent is unanswered.
+    RUNNING = "running"
+    #: A creating request left and its answer is not recorded.
+    SENT = "sent"
+    #: A creating request ended without an answer; what it may have made is being looked for.
+    UNKNOWN = "unknown"
+    WAITING = "waiting"
+    #: Failed, to be tried again.
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+    @property
+    def over(self) -> bool:
+        return self in {StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED}
+
+
+@dataclass(slots=True)
+class StepState:
+    status: StepStatus = StepStatus.PENDING
+    attempt: int = 0
+    #: First attempt's intent; the step's timeout counts from here.
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    sent_at: datetime | None = None
+    #: What earlier attempts made and noted.
+    facts: dict[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    error: ev.ErrorInfo | None = None
+    next_attempt_at: datetime | None = None
+    #: Attempts that ended without an answer, so far.
+    unknowns: int = 0
+    #: When the last look-up was recorded, and when the last conclusive one began.
+    looked_up_at: datetime | None = None
+    conclusive_from: datetime | None = None
+    correlation: str | None = None
+    deadline_at: datetime | None = None
+    hints_checked: int = 0
+    checked_at: datetime | None = None
+    next_check_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class RunState:
+    """Changed only by `apply`, in the order of the journal."""
+
+    id: RunId
+    pipeline: Pipeline
+    seq: int = 0
+    status: RunStatus = RunStatus.CREATED
+    name: str = ""
+    key: RunKey = RunKey("")
+    definition: DefinitionHash = DefinitionHash("")
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    row: Mapping[str, Any] | None = None
+    parent: RunId | None = None
+    created_at: datetime | None = None
+    ended_at: datetime | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    error: ev.ErrorInfo | None = None
+    steps: dict[StepId, StepState] = field(default_factory=dict)
+    #: Hints in order of arrival, by correlation: (result, asset id).
+    hints: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    rows_total: int | None = None
+    children_created: int = 0
+    #: Child runs that are over. Kept by the store beside the journal, in the transaction that ends a child.
+    children_succeeded: int = 0
+    children_failed: int = 0
+
+    def __post_init__(self) -> None:
+        for step in self.all_steps:
+            self.steps[step.id] = StepState()
+
+    @property
+    def all_steps(self) -> tuple[Step, ...]:
+        return (*self.pipeline.steps, *self.pipeline.on_failure, *self.pipeline.finally_)
+
+    @property
+    def failed_step(self) -> Step | None:
+        """The first main step that failed for good and is not to be continued past."""
+        for step in self.pipeline.steps:
+            if self.steps[step.id].status is StepStatus.FAILED and not step.continue_on_error:
+                return step
+        return None
+
+    def hint_count(self, correlation: str | None) -> int:
+        return len(self.hints.get(correlation or "", ()))
+
+    def apply(self, event: ev.Event) -> None:
+        """Take the next event into account."""
+        assert event.seq == self.seq + 1, f"event {event.seq} after {self.seq}"
+        self.seq = event.seq
+        match event.body:
+            case ev.RunCreated() as body:
+                self.name, self.key, self.definition = body.name, body.key, body.definition
+                self.inputs, self.row, self.parent = body.inputs, body.row, body.parent
+                self.rows_total, self.created_at = body.rows_total, event.at
+            case ev.RunStarted():
+                self.status = RunStatus.RUNNING
+            case ev.RunSucceeded(outputs=outputs):
+                self.status, self.outputs, self.ended_at = RunStatus.SUCCEEDED, outputs, event.at
+            case ev.RunFailed(error=error):
+                self.status, self.error, self.ended_at = RunStatus.FAILED, error, event.at
+            case ev.ChildrenCreated(upto=upto):
+                self.children_created = upto
+            case ev.CallbackReceived(correlation=correlation, result=result, asset_id=asset_id):
+                self.hints.setdefault(correlation, []).append((result, asset_id))
+            case ev.PollFound(correlation=correlation, result=result):
+                self.hints.setdefault(correlation, []).append((result, ""))
+            case _:
+                _apply_step(self.steps[event.body.step], event.body, event.at)
+
+    def scope(self) -> dict[str, Any]:
+        """What expressions may read. Steps that brought nothing are absent."""
+        failed = self.failed_step is not None or self.status is RunStatus.FAILED
+        return {
+            "inputs": self.inputs,
+            "row": self.row or {},
+            "steps": {
+                step_id: step.outputs
+                for step_id, step in self.steps.items()
+                if step.status is StepStatus.SUCCEEDED
+            },
+            "run": {
+                "id": self.id,
+                "name": self.name,
+                "failed": failed,
+                "status": "failed" if failed else "running",
+            },
+        }
+
+
+def replay(run_id: RunId, pipeline: Pipeline, journal: Iterable[ev.Event]) -> RunState:
+    """The state that the journal leads to."""
+    state = RunState(run_id, pipeline)
+    for event in journal:
+        state.apply(event)
+    return state
+
+
+StepEvent = (
+    ev.StepIntended
+    | ev.StepSent
+    | ev.StepNoted
+    | ev.StepWaiting
+    | ev.StepChecked
+    | ev.StepSucceeded
+    | ev.StepFailed
+    | ev.StepUnknown
+    | ev.StepLookedUp
+    | ev.StepAdopted
+    | ev.StepSkipped
+)
+
+
+def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa: PLR0912 - one case an event
+    match body:
+        case ev.StepIntended(attempt=attempt):
+            step.status, step.attempt = StepStatus.RUNNING, attempt
+            step.started_at = step.started_at or at
+            step.next_attempt_at = step.error = None
+        case ev.StepSent():
+            step.status, step.sent_at = StepStatus.SENT, at
+        case ev.StepNoted(facts=facts):
+            _settle(step, StepStatus.RUNNING)
+            step.facts.update(facts)
+        case ev.StepWaiting(correlation=correlation, deadline_at=deadline_at, next_check_at=next_check_at):
+            _settle(step, StepStatus.WAITING)
+            step.correlation, step.deadline_at, step.next_check_at = correlation, deadline_at, next_check_at
+            step.hints_checked, step.checked_at = 0, None
+        case ev.StepChecked(hints=hints, next_check_at=next_check_at):
+            step.hints_checked, step.checked_at, step.next_check_at = hints, at, next_check_at
+        case ev.StepSucceeded(outputs=outputs):
+            _settle(step, StepStatus.SUCCEEDED)
+            step.outputs, step.ended_at, step.error = outputs, at, None
+        case ev.StepFailed(error=error, next_attempt_at=next_attempt_at):
+            _settle(step, StepStatus.FAILED if next_attempt_at is None else StepStatus.RETRYING)
+            step.error, step.next_attempt_at = error, next_attempt_at
+            step.ended_at = at if next_attempt_at is None else None
+        case ev.StepUnknown(error=error):
+            step.status, step.error = StepStatus.UNKNOWN, error
+            step.unknowns += 1
+        case ev.StepLookedUp(conclusive=conclusive, began_at=began_at):
+            if step.status is StepStatus.SENT:  # found after a restart: nobody was left to record the end
+                step.status, step.unknowns = StepStatus.UNKNOWN, step.unknowns + 1
+            step.looked_up_at = at
+            if conclusive:
+                step.conclusive_from = began_at
+        case ev.StepAdopted(outputs=outputs, facts=facts):
+            _settle(step, StepStatus.RUNNING if outputs is None else StepStatus.SUCCEEDED)
+            step.facts.update(facts)
+            step.error = None
+            if outputs is not None:
+                step.outputs, step.ended_at = outputs, at
+        case ev.StepSkipped():
+            step.status, step.ended_at = StepStatus.SKIPPED, at
+        case _:
+            assert_never(body)
+
+
+def _settle(step: StepState, status: StepStatus) -> None:
+    """A request that was sent is accounted for."""
+    step.status = status
+    step.sent_at = step.looked_up_at = step.conclusive_from = None

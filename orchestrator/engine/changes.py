@@ -1,0 +1,103 @@
+"""From a run's new events to the one change that the store makes."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from orchestrator.domain import events as ev
+from orchestrator.domain.events import Event, EventBody
+from orchestrator.domain.ids import RunId
+from orchestrator.domain.run import RunState, StepStatus
+from orchestrator.engine.poller import PollPolicy
+from orchestrator.store.base import Append, NewChild, Row, Summary, Wait
+
+
+class Change:
+    """Collects what one turn of a run adds; applying each event to the state as it comes."""
+
+    def __init__(self, state: RunState, now: datetime) -> None:
+        self.state = state
+        self.now = now
+        self.events: list[Event] = []
+        self.children: list[NewChild] = []
+        self._after_seq = state.seq
+        self._waited = {id_ for id_, step in state.steps.items() if step.status is StepStatus.WAITING}
+
+    def add(self, body: EventBody) -> None:
+        """The next event of the run."""
+        event = Event(self.state.id, self.state.seq + 1, self.now, body)
+        self.state.apply(event)
+        self.events.append(event)
+
+    def append(self, *, wake_at: datetime | None, polls: PollPolicy, rows: Sequence[Row] = ()) -> Append:
+        """Everything so far, as one transaction."""
+        return Append(
+            run_id=self.state.id,
+            after_seq=self._after_seq,
+            events=self.events,
+            summary=summarize(self.state, wake_at),
+            waits_added=self._waits_added(polls),
+            waits_ended=[
+                id_ for id_ in self._waited if self.state.steps[id_].status is not StepStatus.WAITING
+            ],
+            rows=rows,
+            children=self.children,
+        )
+
+    def _waits_added(self, polls: PollPolicy) -> list[Wait]:
+        kinds = {step.id: step.uses for step in self.state.all_steps}
+        return [
+            Wait(
+                self.state.id,
+                body.step,
+                kinds[body.step],
+                body.correlation,
+                since_at=self.now,
+                poll_at=polls.next_at(0, self.now),
+            )
+            for event in self.events
+            if isinstance(body := event.body, ev.StepWaiting)
+            and body.polled
+            and self.state.steps[body.step].status is StepStatus.WAITING
+        ]
+
+
+def summarize(state: RunState, wake_at: datetime | None) -> Summary:
+    """The run's summary row."""
+    assert state.created_at is not None
+    return Summary(
+        id=state.id,
+        key=state.key,
+        name=state.name,
+        pipeline=state.pipeline.name,
+        definition=state.definition,
+        status=state.status,
+        created_at=state.created_at,
+        ended_at=state.ended_at,
+        seq=state.seq,
+        steps_total=0 if state.rows_total is not None else len(state.pipeline.steps),
+        steps_done=sum(state.steps[step.id].status.over for step in state.pipeline.steps),
+        error=state.error.message if state.error else "",
+        hint=state.error.hint if state.error else "",
+        rows_total=state.rows_total,
+        children_succeeded=state.children_succeeded,
+        children_failed=state.children_failed,
+        wake_at=None if state.status.over else wake_at,
+    )
+
+
+def newborn(parent: RunState, row: Row, new_id: Callable[[], RunId], now: datetime) -> NewChild:
+    """The child run of a row: just created, nothing decided yet."""
+    state = RunState(new_id(), parent.pipeline)
+    change = Change(state, now)
+    change.add(
+        ev.RunCreated(
+            name=row.name,
+            pipeline=parent.pipeline.name,
+            definition=parent.definition,
+            key=row.key,
+            inputs=row.inputs,
+            row=row.row,
+            parent=parent.id,
+        )
+    )
+    return NewChild(row.number, change.append(wake_at=None, polls=PollPolicy()))

@@ -1,0 +1,432 @@
+"""Load, decide, append, dispatch: the loop that carries every run from its first event to its last.
+
+A run that waits holds no task and no memory here; it is a row in the store, and a callback, a poll or a timer pokes
+it. Turns of one run happen one after the other; turns of different runs side by side, their writes grouped.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+
+from orchestrator.domain import events as ev
+from orchestrator.domain.decide import Action, Check, LookUp, Perform, Policy, SpawnChildren, decide
+from orchestrator.domain.events import EventBody
+from orchestrator.domain.ids import DefinitionHash, RunId, RunKey, StepId, canonical_json, content_hash
+from orchestrator.domain.pipeline import Pipeline
+from orchestrator.domain.run import RunState, StepStatus, replay
+from orchestrator.engine.changes import Change, newborn
+from orchestrator.engine.dispatch.base import Job
+from orchestrator.engine.dispatch.local import LocalDispatcher
+from orchestrator.engine.executor import Executor
+from orchestrator.engine.live import Live
+from orchestrator.engine.poller import Poller, PollPolicy
+from orchestrator.engine.run_ids import RunIds
+from orchestrator.engine.timers import Timers
+from orchestrator.errors import OrchestratorError
+from orchestrator.steps.base import StepKind, Surroundings
+from orchestrator.store.base import ConflictError, Row, Store, StoreError, Summary
+
+log = structlog.get_logger(__name__)
+
+
+#: However often a stale callback is repeated, it brings at most one poll in so much time.
+_STALE_POLL_AFTER = timedelta(seconds=2)
+
+
+class UnknownRunError(OrchestratorError):
+    """There is no such run."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How patient and how broad the engine works."""
+
+    policy: Policy = field(default_factory=Policy)
+    polls: PollPolicy = field(default_factory=PollPolicy)
+    #: Attempts under way at once.
+    concurrency: int = 100
+    #: Seconds that short steps get to end when the engine stops.
+    grace_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RowInput:
+    """One row to be run: `content` tells equal rows apart from changed ones (file contents, for example)."""
+
+    name: str
+    inputs: Mapping[str, Any]
+    row: Mapping[str, Any]
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What to run. With `rows`, one child run each."""
+
+    pipeline: Pipeline
+    name: str
+    inputs: Mapping[str, Any]
+    content: str = ""
+    rows: Sequence[RowInput] | None = None
+    #: Run even if the same content has succeeded already.
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    run_id: RunId
+    #: True: the run existed already, finished or under way.
+    known: bool
+    #: Rows whose runs existed already.
+    rows_known: int = 0
+
+
+#: Says which events follow for a run, given its state.
+Make = Callable[[RunState], Sequence[EventBody]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    make: Make
+    committed: asyncio.Future[None]
+    #: The action that ends with this message.
+    ends: StepId | None = None
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+class Engine:
+    """Carries runs. `start` before use; `failed` completes should the store become unusable."""
+
+    def __init__(
+        self,
+        store: Store,
+        kinds: Mapping[str, StepKind[Any]],
+        around: Surroundings,
+        *,
+        settings: EngineSettings | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        new_id: Callable[[], RunId] | None = None,
+    ) -> None:
+        self.live = Live()
+        self._store = store
+        self._settings = settings or EngineSettings()
+        self._clock = clock
+        self._new_id = new_id or RunIds(clock)
+        self._timers = Timers(clock, self.poke)
+        self._executor = Executor(kinds, around, clock=clock, record=self._record, progress=self.live.report)
+        self._dispatcher = LocalDispatcher(self._perform, concurrency=self._settings.concurrency)
+        self._poller = Poller(
+            store, kinds, around, policy=self._settings.polls, clock=clock, found=self._poll_found
+        )
+        self._poller_task: asyncio.Task[None] | None = None
+        self._inbox: dict[RunId, list[_Message]] = {}
+        self._turning: dict[RunId, asyncio.Task[None]] = {}
+        self._states: dict[RunId, RunState] = {}
+        self._pipelines: dict[DefinitionHash, Pipeline] = {}
+        self._under_way: set[tuple[RunId, StepId]] = set()
+        self._waiters: dict[RunId, asyncio.Event] = {}
+        self._stopping = False
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    # Life
+
+    async def start(self) -> int:
+        """Take up every run that is not over; how many those are."""
+        unfinished = await self._store.unfinished()
+        now = self._clock()
+        for run_id, wake_at in unfinished:
+            if wake_at is not None and wake_at > now:
+                self._timers.set(run_id, wake_at)
+            else:
+                self.poke(run_id)
+        self._poller_task = asyncio.get_running_loop().create_task(self._poller.run())
+        self._poller_task.add_done_callback(self._poller_ended)
+        return len(unfinished)
+
+    async def stop(self) -> None:
+        """Take no more work, let short steps end, journal what ended."""
+        self._stopping = True
+        self._timers.stop()
+        if self._poller_task is not None:
+            self._poller_task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OrchestratorError):
+                await self._poller_task
+        await self._dispatcher.stop(self._settings.grace_s)
+        while self._turning:
+            await asyncio.wait(self._turning.values())
+        self.failed.cancel()
+
+    def _poller_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.failed.done():
+            log.error("the engine cannot go on", error=str(error))
+            self.failed.set_exception(error)
+
+    # Starting runs
+
+    async def submit(self, submission: Submission) -> Submitted:
+        """Start a run, or find the one that the same content already has, finished or under way."""
+        pipeline = submission.pipeline
+        definition = pipeline.hash
+        rows = [
+            Row(number, row.name, _key(definition, row.inputs, row.row, row.content), row.inputs, row.row)
+            for number, row in enumerate(submission.rows or ())
+        ]
+        key = _key(definition, submission.inputs, [row.key for row in rows], submission.content)
+        if not submission.again:
+            known = await self._store.latest([key, *(row.key for row in rows)])
+            if key in known:
+                self.poke(known[key].id)
+                return Submitted(known[key].id, known=True, rows_known=len(rows))
+            rows = [_joined(row, known) for row in rows]
+        await self._store.put_definition(definition, canonical_json(pipeline.to_json()))
+        state = RunState(self._new_id(), pipeline)
+        change = Change(state, self._clock())
+        change.add(
+            ev.RunCreated(
+                name=submission.name,
+                pipeline=pipeline.name,
+                definition=definition,
+                key=key,
+                inputs=submission.inputs,
+                rows_total=None if submission.rows is None else len(rows),
+            )
+        )
+        await self._store.append(change.append(wake_at=None, polls=self._settings.polls, rows=rows))
+        self._publish(change)
+        self.poke(state.id)
+        return Submitted(state.id, known=False, rows_known=sum(row.child is not None for row in rows))
+
+    async def wait(self, run_id: RunId) -> Summary:
+        """The run's summary once it is over. Raises UnknownRunError, and the store's error if the engine failed."""
+        over = self._waiters.setdefault(run_id, asyncio.Event())
+        while True:
+            summary = await self._store.summary(run_id)
+            if summary is None:
+                raise UnknownRunError(
+                    f"There is no run {run_id}.", hint="`orchestrator runs list` shows them."
+                )
+            if summary.status.over:
+                return summary
+            waiting: set[asyncio.Future[Any]] = {asyncio.ensure_future(over.wait()), self.failed}
+            _, unmet = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for future in unmet - {self.failed}:
+                future.cancel()
+            if self.failed.done():
+                self.failed.result()
+
+    # What happens to runs
+
+    async def callback(self, run_id: RunId, *, job_id: str, result: str, asset_id: str, stale: bool) -> bool:
+        """Journal a verified callback; False for an unknown run. A repeated one changes nothing.
+
+        A stale one (signed, but out of its time) is no evidence: it only makes the poller look sooner.
+        """
+        if await self._store.summary(run_id) is None:
+            return False
+        if stale:
+            await self._store.hurry(run_id, self._clock() + _STALE_POLL_AFTER)
+            self._poller.notice()
+            return True
+        body = ev.CallbackReceived(job_id, result, asset_id)
+        await self._post(run_id, partial(_unless_known, body=body))
+        return True
+
+    def poke(self, run_id: RunId) -> None:
+        """Decide again: something outside the run's journal may have changed."""
+        if not self._stopping:
+            self._put(run_id, _Message(lambda _: (), asyncio.get_running_loop().create_future()))
+
+    async def _poll_found(self, run_id: RunId, body: ev.PollFound) -> None:
+        await self._post(run_id, partial(_if_awaited, body=body))
+
+    async def _record(self, run_id: RunId, body: EventBody) -> None:
+        await self._post(run_id, partial(_if_current, body=body))
+
+    async def _perform(self, job: Job) -> None:
+        step_id = job.action.step.id
+        body = await self._executor.perform(job)
+        self.live.clear(job.run_id, step_id)
+        with contextlib.suppress(StoreError):  # the turn has reported it through `failed`
+            await self._post(job.run_id, partial(_if_current, body=body), ends=step_id)
+
+    async def _post(self, run_id: RunId, make: Make, *, ends: StepId | None = None) -> None:
+        """Returns when what follows is durable."""
+        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._put(run_id, _Message(make, committed, ends))
+        await committed
+
+    def _put(self, run_id: RunId, message: _Message) -> None:
+        self._inbox.setdefault(run_id, []).append(message)
+        if run_id not in self._turning:
+            self._turning[run_id] = asyncio.get_running_loop().create_task(self._turns(run_id))
+
+    # Turns
+
+    async def _turns(self, run_id: RunId) -> None:
+        try:
+            while messages := self._inbox.pop(run_id, None):
+                try:
+                    await self._turn(run_id, messages)
+                except OrchestratorError as error:
+                    self._states.pop(run_id, None)
+                    for message in messages:
+                        if not message.committed.done():
+                            message.committed.set_exception(error)
+                            message.committed.exception()  # a poke's future has no reader
+                    if isinstance(error, StoreError):
+                        self._fail(error)
+                    else:
+                        log.exception("a run cannot go on", run=run_id)
+        finally:
+            del self._turning[run_id]
+
+    async def _turn(self, run_id: RunId, messages: Sequence[_Message]) -> None:
+        while True:
+            state = await self._state(run_id)
+            if state is None:
+                raise UnknownRunError(f"There is no run {run_id}.")
+            change = Change(state, self._clock())
+            for message in messages:
+                for body in message.make(state):
+                    change.add(body)
+            actions, wake_at = await self._decide(change)
+            if change.events:
+                try:
+                    await self._store.append(change.append(wake_at=wake_at, polls=self._settings.polls))
+                except ConflictError:
+                    self._states.pop(run_id, None)
+                    continue
+            break
+        for message in messages:
+            if message.ends is not None:
+                self._under_way.discard((run_id, message.ends))
+            message.committed.set_result(None)
+        await self._after(change, actions, wake_at)
+
+    async def _decide(self, change: Change) -> tuple[list[Action], datetime | None]:
+        """Ask until nothing more is to be recorded."""
+        while True:
+            decision = decide(change.state, change.now, self._settings.policy)
+            spawn = next((action for action in decision.actions if isinstance(action, SpawnChildren)), None)
+            if spawn is not None:
+                await self._spawn(change, spawn)
+            elif decision.records:
+                for body in decision.records:
+                    change.add(body)
+            else:
+                return decision.actions, decision.wake_at
+
+    async def _spawn(self, change: Change, spawn: SpawnChildren) -> None:
+        rows = await self._store.rows(change.state.id, spawn.start, spawn.stop)
+        change.children += [
+            newborn(change.state, row, self._new_id, change.now) for row in rows if row.child is None
+        ]
+        change.add(ev.ChildrenCreated(spawn.stop))
+
+    async def _after(self, change: Change, actions: Sequence[Action], wake_at: datetime | None) -> None:
+        """What follows from a committed change."""
+        state = change.state
+        self._publish(change)
+        for child in change.children:
+            for event in child.append.events:
+                self.live.publish(event)
+            self.poke(child.append.run_id)
+        if any(isinstance(event.body, ev.StepWaiting) for event in change.events):
+            self._poller.notice()
+        if state.status.over:
+            self._states.pop(state.id, None)
+            self._timers.set(state.id, None)
+            for parent in await self._store.parents(state.id):
+                self.poke(parent)
+            return
+        self._timers.set(state.id, wake_at)
+        for job in self._new_jobs(state, actions):
+            self._under_way.add((state.id, job.action.step.id))
+            self._dispatcher.dispatch(job)
+        if not any((state.id, step_id) in self._under_way for step_id in state.steps):
+            self._states.pop(state.id, None)  # it waits: a row in the store is enough
+
+    def _new_jobs(self, state: RunState, actions: Sequence[Action]) -> Iterator[Job]:
+        assert state.created_at is not None
+        for action in actions:
+            if (
+                isinstance(action, Perform | LookUp | Check)
+                and (state.id, action.step.id) not in self._under_way
+            ):
+                yield Job(state.id, state.created_at.timestamp(), action, state)
+
+    def _publish(self, change: Change) -> None:
+        for event in change.events:
+            self.live.publish(event)
+        if change.state.status.over and (over := self._waiters.pop(change.state.id, None)) is not None:
+            over.set()
+
+    async def _state(self, run_id: RunId) -> RunState | None:
+        state = self._states.get(run_id)
+        if state is None:
+            journal = await self._store.journal(run_id)
+            if not journal:
+                return None
+            created = journal[0].body
+            assert isinstance(created, ev.RunCreated)
+            state = replay(run_id, await self._pipeline(created.definition), journal)
+            self._states[run_id] = state
+        if state.rows_total is not None and (summary := await self._store.summary(run_id)) is not None:
+            state.children_succeeded = summary.children_succeeded
+            state.children_failed = summary.children_failed
+        return state
+
+    async def _pipeline(self, hash_: DefinitionHash) -> Pipeline:
+        if hash_ not in self._pipelines:
+            self._pipelines[hash_] = Pipeline.from_json(json.loads(await self._store.definition(hash_)))
+        return self._pipelines[hash_]
+
+
+def _key(definition: DefinitionHash, inputs: Mapping[str, Any], rows: Any, content: str) -> RunKey:
+    return RunKey(content_hash([definition, inputs, rows, content]))
+
+
+def _joined(row: Row, known: Mapping[RunKey, Summary]) -> Row:
+    """The row with the run that its content already has, if any."""
+    if row.key not in known:
+        return row
+    return Row(row.number, row.name, row.key, row.inputs, row.row, known[row.key].id)
+
+
+def _if_current(state: RunState, body: Any) -> Sequence[EventBody]:
+    """An outcome counts for the attempt that it is about, and only while that is open."""
+    step = state.steps[body.step]
+    current = step.attempt == body.attempt and not step.status.over and step.status is not StepStatus.RETRYING
+    return (body,) if current and not state.status.over else ()
+
+
+def _unless_known(state: RunState, body: ev.CallbackReceived) -> Sequence[EventBody]:
+    """A callback counts once, and only while its run is under way."""
+    known = (body.result, body.asset_id) in state.hints.get(body.correlation, ())
+    return () if known or state.status.over else (body,)
+
+
+def _if_awaited(state: RunState, body: ev.PollFound) -> Sequence[EventBody]:
+    """What the poller saw counts while the step still waits for it and has not been told."""
+    for step in state.steps.values():
+        waits = step.status is StepStatus.WAITING and step.correlation == body.correlation
+        if waits and state.hint_count(body.correlation) <= step.hints_checked:
+            return (body,)
+    return ()

@@ -1,0 +1,256 @@
+"""Performs one action and says what came of it, as events. The one place where failures become outcomes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from orchestrator.domain import events as ev
+from orchestrator.domain.decide import Check, LookUp, Perform
+from orchestrator.domain.ids import RunId, StepId, adoption_key
+from orchestrator.domain.retry import next_attempt_at
+from orchestrator.engine.dispatch.base import Job
+from orchestrator.errors import OrchestratorError, RetryClass
+from orchestrator.metastudio.errors import CallError, Executed
+from orchestrator.steps.base import Done, StepContext, StepKind, Surroundings, Waiting
+
+#: Pause before asking again after a check that got no answer.
+_RECHECK_S = 10.0
+
+log = structlog.get_logger(__name__)
+
+Record = Callable[[RunId, ev.EventBody], Awaitable[None]]
+Progress = Callable[[RunId, StepId, str, int, int], None]
+
+
+class Executor:
+    """Stateless but for what it works with."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, StepKind[Any]],
+        around: Surroundings,
+        *,
+        clock: Callable[[], datetime],
+        record: Record,
+        progress: Progress,
+    ) -> None:
+        """`record` returns when the event is durable."""
+        self._kinds = kinds
+        self._around = around
+        self._clock = clock
+        self._record = record
+        self._progress = progress
+
+    async def perform(self, job: Job) -> ev.EventBody:
+        """The event that ends the action. Raises nothing but cancellation."""
+        action = job.action
+        with structlog.contextvars.bound_contextvars(
+            run=job.run_id, step=action.step.id, attempt=action.attempt
+        ):
+            try:
+                kind, params = self._prepare(action)
+            except OrchestratorError as error:
+                return ev.StepFailed(action.step.id, action.attempt, error_info(error))
+            attempt = _Attempt(job, self._around, self._clock, self._record, self._progress)
+            match action:
+                case Perform():
+                    return await self._act(kind, params, attempt)
+                case LookUp():
+                    return await self._look_up(kind, params, attempt)
+                case Check():
+                    return await self._check(kind, params, attempt, action)
+                case _:
+                    assert_never(action)
+
+    def _prepare(self, action: Perform | LookUp | Check) -> tuple[StepKind[Any], BaseModel]:
+        kind = self._kinds.get(action.step.uses)
+        if kind is None:
+            raise ParametersError(
+                f"There is no step kind {action.step.uses!r}.",
+                hint="Was the run started by a version of the orchestrator that has it?",
+            )
+        try:
+            return kind, kind.params.model_validate(action.params)
+        except ValidationError as error:
+            details = "; ".join(
+                f"{'.'.join(str(part) for part in detail['loc']) or action.step.uses}: {detail['msg']}"
+                for detail in error.errors(include_url=False, include_context=False, include_input=False)
+            )
+            raise ParametersError(
+                f"The values for {action.step.uses} do not fit: {details}.",
+                hint="Mend the definition or the row and start again.",
+            ) from error
+
+    async def _act(self, kind: StepKind[Any], params: BaseModel, attempt: "_Attempt") -> ev.EventBody:
+        step, number = attempt.step, attempt.number
+        try:
+            async with asyncio.timeout(attempt.remaining_s()):
+                outcome = await kind.act(params, attempt.context())
+        except TimeoutError:
+            error = ev.ErrorInfo(
+                f"Not done within {step.timeout_s:g} s.", "Raise the step's `timeout`.", "TIMEOUT"
+            )
+            return attempt.unknown(error) if attempt.unanswered else ev.StepFailed(step.id, number, error)
+        except OrchestratorError as error:
+            return self._failed(error, attempt)
+        except Exception as error:  # a defect in a step kind must fail its step, not the engine
+            log.exception("step kind failed unexpectedly", kind=kind.name)
+            info = ev.ErrorInfo(
+                f"{type(error).__name__} inside {kind.name}.",
+                "This is a defect: report it with the log.",
+                "DEFECT",
+            )
+            return attempt.unknown(info) if attempt.unanswered else ev.StepFailed(step.id, number, info)
+        match outcome:
+            case Done(outputs=outputs):
+                return ev.StepSucceeded(step.id, number, outputs)
+            case Waiting():
+                return self._waiting(outcome, attempt)
+            case _:
+                assert_never(outcome)
+
+    def _waiting(self, outcome: Waiting, attempt: "_Attempt") -> ev.StepWaiting:
+        after_s = outcome.check_after_s
+        return ev.StepWaiting(
+            attempt.step.id,
+            attempt.number,
+            outcome.correlation,
+            deadline_at=attempt.deadline_at,
+            next_check_at=None if after_s is None else self._clock() + timedelta(seconds=after_s),
+            polled=outcome.poll,
+        )
+
+    def _failed(self, error: OrchestratorError, attempt: "_Attempt") -> ev.EventBody:
+        info = error_info(error)
+        if attempt.unanswered and not (isinstance(error, CallError) and error.executed is Executed.NO):
+            log.warning("no answer to a creating request", code=info.code, request_id=info.request_id)
+            return attempt.unknown(info)
+        again_at = next_attempt_at(
+            attempt.step.retry,
+            attempt=attempt.number,
+            retry=info.retry,
+            now=self._clock(),
+            salt=f"{attempt.job.run_id}/{attempt.step.id}",
+        )
+        log.warning(
+            "attempt failed",
+            error=info.message,
+            code=info.code,
+            request_id=info.request_id,
+            again_at=again_at,
+        )
+        return ev.StepFailed(attempt.step.id, attempt.number, info, again_at)
+
+    async def _look_up(self, kind: StepKind[Any], params: BaseModel, attempt: "_Attempt") -> ev.EventBody:
+        began_at = self._clock()
+        try:
+            found = await kind.find(params, attempt.context())
+        except OrchestratorError as error:
+            log.warning("look-up failed", error=error.message)
+            return ev.StepLookedUp(attempt.step.id, attempt.number, began_at, conclusive=False)
+        if found is None:
+            return ev.StepLookedUp(attempt.step.id, attempt.number, began_at)
+        log.info("adopted what a lost attempt made", outputs=found.outputs, facts=found.facts)
+        return ev.StepAdopted(attempt.step.id, attempt.number, found.outputs, found.facts)
+
+    async def _check(
+        self, kind: StepKind[Any], params: BaseModel, attempt: "_Attempt", action: Check
+    ) -> ev.EventBody:
+        try:
+            done = await kind.check(params, attempt.context(), action.correlation)
+        except OrchestratorError as error:
+            info = error_info(error)
+            if info.retry is RetryClass.LATER:
+                log.warning("check failed", error=info.message)
+                again_at = self._clock() + timedelta(seconds=_RECHECK_S)
+                return ev.StepChecked(attempt.step.id, attempt.number, action.hints, again_at)
+            return ev.StepFailed(attempt.step.id, attempt.number, info)
+        if done is None:
+            again_s = attempt.recheck_s
+            again_at_ = None if again_s is None else self._clock() + timedelta(seconds=again_s)
+            return ev.StepChecked(attempt.step.id, attempt.number, action.hints, again_at_)
+        return ev.StepSucceeded(attempt.step.id, attempt.number, done.outputs)
+
+
+class ParametersError(OrchestratorError):
+    """A step's values do not fit its kind."""
+
+    code = "PARAMETERS"
+
+
+class _Attempt:
+    """What one attempt is about and how far its creating request got."""
+
+    def __init__(
+        self,
+        job: Job,
+        around: Surroundings,
+        clock: Callable[[], datetime],
+        record: Record,
+        progress: Progress,
+    ) -> None:
+        self.job = job
+        self.step = job.action.step
+        self.number = job.action.attempt
+        #: A creating request left and is not accounted for.
+        self.unanswered = False
+        state = job.state.steps[self.step.id]
+        self._facts = dict(state.facts)
+        self._started_at = state.started_at
+        #: A step that asks by itself, without poller, asks again as often as at first.
+        self.recheck_s = _RECHECK_S if state.next_check_at is not None else None
+        self._run = job.state
+        self._around, self._clock, self._record, self._progress = around, clock, record, progress
+
+    @property
+    def deadline_at(self) -> datetime | None:
+        if self.step.timeout_s is None or self._started_at is None:
+            return None
+        return self._started_at + timedelta(seconds=self.step.timeout_s)
+
+    def remaining_s(self) -> float | None:
+        return None if self.deadline_at is None else (self.deadline_at - self._clock()).total_seconds()
+
+    def context(self) -> StepContext:
+        run_id, step_id = self.job.run_id, self.step.id
+        return StepContext(
+            run_id=run_id,
+            run_name=self._run.name,
+            step_id=step_id,
+            attempt=self.number,
+            key=adoption_key(run_id, step_id),
+            facts=self._facts,
+            order=self.job.order,
+            run_created_at=self._run.created_at or self._clock(),
+            around=self._around,
+            sent=self._sent,
+            note=self._note,
+            on_progress=lambda phase, done, total: self._progress(run_id, step_id, phase, done, total),
+        )
+
+    def unknown(self, error: ev.ErrorInfo) -> ev.StepUnknown:
+        return ev.StepUnknown(self.step.id, self.number, error)
+
+    async def _sent(self) -> None:
+        self.unanswered = True
+        await self._record(self.job.run_id, ev.StepSent(self.step.id, self.number))
+
+    async def _note(self, facts: Mapping[str, Any]) -> None:
+        await self._record(self.job.run_id, ev.StepNoted(self.step.id, self.number, dict(facts)))
+        self._facts.update(facts)
+        self.unanswered = False
+
+
+def error_info(error: OrchestratorError) -> ev.ErrorInfo:
+    """The journal's form of an error."""
+    return ev.ErrorInfo(
+        error.message,
+        error.hint,
+        str(getattr(error, "code", "") or ""),
+        getattr(error, "retry", RetryClass.NEVER),
+        str(getattr(error, "request_id", "") or ""),
+    )

@@ -1,0 +1,138 @@
+"""A store that forgets when it is dropped: for tests, and for simulations that own the clock."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from orchestrator.domain.events import Event, decode, encode
+from orchestrator.domain.ids import DefinitionHash, RunId, RunKey, StepId
+from orchestrator.domain.run import RunStatus
+from orchestrator.store.base import Append, ConflictError, Row, RunFilter, StoreError, Summary, Wait
+
+
+async def _at_once() -> None:
+    return None
+
+
+class MemoryStore:
+    """A `Store` in dictionaries. `latency` is awaited before and after each write takes effect."""
+
+    def __init__(self, latency: Callable[[], Awaitable[None]] = _at_once) -> None:
+        self._latency = latency
+        self._definitions: dict[DefinitionHash, str] = {}
+        self._journals: dict[RunId, list[Event]] = {}
+        self._summaries: dict[RunId, Summary] = {}
+        self._top_level: set[RunId] = set()
+        self._rows: dict[RunId, list[Row]] = {}
+        self._waits: dict[tuple[RunId, StepId], Wait] = {}
+
+    async def put_definition(self, hash_: DefinitionHash, body: str) -> None:
+        self._definitions.setdefault(hash_, body)
+
+    async def definition(self, hash_: DefinitionHash) -> str:
+        if hash_ not in self._definitions:
+            raise StoreError(f"The state holds no definition {hash_[:12]}.")
+        return self._definitions[hash_]
+
+    async def append(self, append: Append) -> None:
+        await self._latency()
+        self._append(append)
+        await self._latency()
+
+    def _append(self, change: Append) -> None:
+        known = self._summaries.get(change.run_id)
+        if (known.seq if known else 0) != change.after_seq:
+            raise ConflictError(f"The journal of {change.run_id} has moved on from event {change.after_seq}.")
+        # Through the codec, so that what a file could not hold fails here, too.
+        events = [
+            replace(e, body=decode(e.body.TYPE, e.step, e.attempt, encode(e.body))) for e in change.events
+        ]
+        self._journals.setdefault(change.run_id, []).extend(events)
+        if known is None and not getattr(change.events[0].body, "parent", None):
+            self._top_level.add(change.run_id)
+        succeeded, failed = (known.children_succeeded, known.children_failed) if known else (0, 0)
+        self._summaries[change.run_id] = replace(
+            change.summary, children_succeeded=succeeded, children_failed=failed
+        )
+        for step in change.waits_ended:
+            self._waits.pop((change.run_id, step), None)
+        self._waits.update({(wait.run_id, wait.step): wait for wait in change.waits_added})
+        if change.rows:
+            self._rows[change.run_id] = list(change.rows)
+            for row in change.rows:
+                if row.child is not None and self._summaries[row.child].status.over:
+                    self._count(change.run_id, self._summaries[row.child].status)
+        for child in change.children:
+            self._append(child.append)
+            rows = self._rows[change.run_id]
+            rows[child.row_number] = replace(rows[child.row_number], child=child.append.run_id)
+        if change.summary.status.over:
+            for parent in self._parents(change.run_id):
+                self._count(parent, change.summary.status)
+
+    def _count(self, parent: RunId, status: RunStatus) -> None:
+        known = self._summaries[parent]
+        ok = status is RunStatus.SUCCEEDED
+        self._summaries[parent] = replace(
+            known,
+            children_succeeded=known.children_succeeded + ok,
+            children_failed=known.children_failed + (not ok),
+        )
+
+    def _parents(self, run_id: RunId) -> list[RunId]:
+        return [parent for parent, rows in self._rows.items() if any(row.child == run_id for row in rows)]
+
+    async def journal(self, run_id: RunId, after_seq: int = 0) -> list[Event]:
+        return self._journals.get(run_id, [])[after_seq:]
+
+    async def summary(self, run_id: RunId) -> Summary | None:
+        return self._summaries.get(run_id)
+
+    async def summaries(self, which: RunFilter, *, cursor: str = "", limit: int = 100) -> list[Summary]:
+        children = None
+        if which.parent is not None:
+            children = {row.child for row in self._rows.get(which.parent, ())}
+        found = [
+            summary
+            for run_id, summary in sorted(self._summaries.items(), reverse=True)
+            if (not which.status or summary.status in which.status)
+            and (children is None or run_id in children)
+            and (not which.top_level or run_id in self._top_level)
+            and (not cursor or run_id < cursor)
+        ]
+        return found[:limit]
+
+    async def latest(self, keys: Sequence[RunKey]) -> dict[RunKey, Summary]:
+        ended_badly = {RunStatus.FAILED, RunStatus.CANCELLED}
+        return {
+            summary.key: summary
+            for _, summary in sorted(self._summaries.items())
+            if summary.key in set(keys) and summary.status not in ended_badly
+        }
+
+    async def rows(self, run_id: RunId, start: int, stop: int) -> list[Row]:
+        return self._rows.get(run_id, [])[start:stop]
+
+    async def unfinished(self) -> list[tuple[RunId, datetime | None]]:
+        return [(id_, s.wake_at) for id_, s in sorted(self._summaries.items()) if not s.status.over]
+
+    async def parents(self, run_id: RunId) -> list[RunId]:
+        return self._parents(run_id)
+
+    async def due_waits(self, until: datetime, limit: int = 100) -> list[Wait]:
+        due = sorted((w for w in self._waits.values() if w.poll_at <= until), key=lambda w: w.poll_at)
+        return due[:limit]
+
+    async def next_poll_at(self) -> datetime | None:
+        return min((wait.poll_at for wait in self._waits.values()), default=None)
+
+    async def postpone(self, waits: Sequence[Wait]) -> None:
+        self._waits.update({(w.run_id, w.step): w for w in waits if (w.run_id, w.step) in self._waits})
+
+    async def hurry(self, run_id: RunId, at: datetime) -> None:
+        for key, wait in self._waits.items():
+            if wait.run_id == run_id and wait.poll_at > at:
+                self._waits[key] = replace(wait, poll_at=at)
+
+    async def close(self) -> None:
+        """Nothing to let go of: the next engine may go on with it."""
