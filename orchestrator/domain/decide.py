@@ -21,8 +21,10 @@ from orchestrator.errors import OrchestratorError, RetryClass
 class Policy:
     """Settings that decisions depend on."""
 
-    #: How long after sending a request the server may still act on it.
+    #: How long after its connection ended the server may still act on a request.
     quiet_time_s: float = 75.0
+    #: How long a request's connection lives at most: the client's time limits for connecting and answering.
+    answer_within_s: float = 40.0
     #: Pause between two look-ups for what a lost attempt made.
     lookup_every_s: float = 5.0
     #: Attempts without an answer after which a person has to look.
@@ -149,7 +151,7 @@ def _decide_step(
         case StepStatus.RUNNING:
             _act(state, step, decision, lambda params: Perform(step, step_state.attempt, params))
         case StepStatus.SENT | StepStatus.UNKNOWN:
-            _look_up(state, step, step_state, now, policy, decision)
+            _look_up(state, step, now, policy, decision)
         case StepStatus.WAITING:
             _await(state, step, step_state, now, decision)
         case StepStatus.RETRYING:
@@ -185,12 +187,12 @@ def _act(state: RunState, step: Step, decision: Decision, make: Callable[[dict[s
         decision.actions.append(make(params))
 
 
-def _look_up(
-    state: RunState, step: Step, step_state: StepState, now: datetime, policy: Policy, decision: Decision
-) -> None:
+def _look_up(state: RunState, step: Step, now: datetime, policy: Policy, decision: Decision) -> None:
     """Adopt before recreating, and look until the server can no longer act on what was sent."""
+    step_state = state.steps[step.id]
     assert step_state.sent_at is not None
-    quiet_at = step_state.sent_at + timedelta(seconds=policy.quiet_time_s)
+    broken_at = step_state.broken_at or step_state.sent_at + timedelta(seconds=policy.answer_within_s)
+    quiet_at = broken_at + timedelta(seconds=policy.quiet_time_s)
     if step_state.conclusive_from is not None and step_state.conclusive_from >= quiet_at:
         decision.records.append(_lost(step, step_state, now, policy))
         return

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from orchestrator.domain.sandbox import Budget, ExpressionError, compiled, plain, text_of, tokens
+from orchestrator.domain.sandbox import compiled, tokens
+from orchestrator.domain.values import Budget, ExpressionError, plain, text_of
 
 __all__ = [
     "Expression",
@@ -131,7 +132,7 @@ def references(value: Any) -> set[Reference]:
 def render(value: Any, scope: Mapping[str, Any]) -> Any:
     """`value` with its templates worked out, as plain data; keys of mappings are taken as they are.
 
-    Raises ExpressionError when an expression has no value or the whole is larger than `sandbox.RESULT_LIMIT`.
+    Raises ExpressionError when an expression has no value or the whole is larger than `values.RESULT_LIMIT`.
     """
     return _rendered(value, scope, Budget())
 

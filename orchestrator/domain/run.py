@@ -53,6 +53,8 @@ class StepState:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     sent_at: datetime | None = None
+    #: When the connection of the unanswered request was seen to end; None: the process ended first.
+    broken_at: datetime | None = None
     #: What earlier attempts made and noted.
     facts: dict[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
@@ -79,8 +81,8 @@ class RunState:
     seq: int = 0
     status: RunStatus = RunStatus.CREATED
     name: str = ""
-    key: RunKey = RunKey("")
-    definition: DefinitionHash = DefinitionHash("")
+    key: RunKey | None = None
+    definition: DefinitionHash | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     row: Mapping[str, Any] | None = None
     parent: RunId | None = None
@@ -183,7 +185,7 @@ StepEvent = (
 )
 
 
-def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa: PLR0912 - one case an event
+def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa: C901, PLR0912 - one case an event
     match body:
         case ev.StepIntended(attempt=attempt):
             step.status, step.attempt = StepStatus.RUNNING, attempt
@@ -208,7 +210,7 @@ def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa
             step.error, step.next_attempt_at = error, next_attempt_at
             step.ended_at = at if next_attempt_at is None else None
         case ev.StepUnknown(error=error):
-            step.status, step.error = StepStatus.UNKNOWN, error
+            step.status, step.error, step.broken_at = StepStatus.UNKNOWN, error, at
             step.unknowns += 1
         case ev.StepLookedUp(conclusive=conclusive, began_at=began_at):
             if step.status is StepStatus.SENT:  # found after a restart: nobody was left to record the end
@@ -231,4 +233,4 @@ def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa
 def _settle(step: StepState, status: StepStatus) -> None:
     """A request that was sent is accounted for."""
     step.status = status
-    step.sent_at = step.looked_up_at = step.conclusive_from = None
+    step.sent_at = step.broken_at = step.looked_up_at = step.conclusive_from = None

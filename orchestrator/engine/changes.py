@@ -64,6 +64,8 @@ class Change:
 def summarize(state: RunState, wake_at: datetime | None) -> Summary:
     """The run's summary row."""
     assert state.created_at is not None
+    assert state.key is not None
+    assert state.definition is not None
     return Summary(
         id=state.id,
         key=state.key,
@@ -87,6 +89,7 @@ def summarize(state: RunState, wake_at: datetime | None) -> Summary:
 
 def newborn(parent: RunState, row: Row, new_id: Callable[[], RunId], now: datetime) -> NewChild:
     """The child run of a row: just created, nothing decided yet."""
+    assert parent.definition is not None
     state = RunState(new_id(), parent.pipeline)
     change = Change(state, now)
     change.add(

@@ -6,7 +6,6 @@ it. Turns of one run happen one after the other; turns of different runs side by
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,12 +19,13 @@ from orchestrator.domain.decide import Action, Check, LookUp, Perform, Policy, S
 from orchestrator.domain.events import EventBody
 from orchestrator.domain.ids import DefinitionHash, RunId, RunKey, StepId, canonical_json, content_hash
 from orchestrator.domain.pipeline import Pipeline
-from orchestrator.domain.run import RunState, StepStatus, replay
+from orchestrator.domain.run import RunState, StepStatus
 from orchestrator.engine.changes import Change, newborn
 from orchestrator.engine.dispatch.base import Job
 from orchestrator.engine.dispatch.local import LocalDispatcher
 from orchestrator.engine.executor import Executor
 from orchestrator.engine.live import Live
+from orchestrator.engine.loading import load_state
 from orchestrator.engine.poller import Poller, PollPolicy
 from orchestrator.engine.run_ids import RunIds
 from orchestrator.engine.timers import Timers
@@ -381,22 +381,14 @@ class Engine:
     async def _state(self, run_id: RunId) -> RunState | None:
         state = self._states.get(run_id)
         if state is None:
-            journal = await self._store.journal(run_id)
-            if not journal:
+            state = await load_state(self._store, run_id, self._pipelines)
+            if state is None:
                 return None
-            created = journal[0].body
-            assert isinstance(created, ev.RunCreated)
-            state = replay(run_id, await self._pipeline(created.definition), journal)
             self._states[run_id] = state
         if state.rows_total is not None and (summary := await self._store.summary(run_id)) is not None:
             state.children_succeeded = summary.children_succeeded
             state.children_failed = summary.children_failed
         return state
-
-    async def _pipeline(self, hash_: DefinitionHash) -> Pipeline:
-        if hash_ not in self._pipelines:
-            self._pipelines[hash_] = Pipeline.from_json(json.loads(await self._store.definition(hash_)))
-        return self._pipelines[hash_]
 
 
 def _key(definition: DefinitionHash, inputs: Mapping[str, Any], rows: Any, content: str) -> RunKey:

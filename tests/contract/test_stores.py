@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,8 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await opened.close()
 
 
-def summary(run_id: str, seq: int, status: RunStatus = RunStatus.RUNNING, **more: object) -> Summary:
-    values: dict[str, object] = {
+def summary(run_id: str, seq: int, status: RunStatus = RunStatus.RUNNING, **more: Any) -> Summary:
+    values: dict[str, Any] = {
         "id": RunId(run_id),
         "key": RunKey(f"key-{run_id}"),
         "name": f"name of {run_id}",
@@ -48,7 +49,7 @@ def summary(run_id: str, seq: int, status: RunStatus = RunStatus.RUNNING, **more
         "steps_done": 1,
         **more,
     }
-    return Summary(**values)  # type: ignore[arg-type]  # a test's shorthand
+    return Summary(**values)
 
 
 def created(run_id: str, seq: int = 1, parent: str | None = None) -> ev.Event:
@@ -58,12 +59,12 @@ def created(run_id: str, seq: int = 1, parent: str | None = None) -> ev.Event:
         DefinitionHash("d"),
         RunKey("k"),
         {"title": "Tasse ☕"},
-        parent=parent and RunId(parent) or None,
+        parent=(parent and RunId(parent)) or None,
     )
     return ev.Event(RunId(run_id), seq, NOW, body)
 
 
-def first(run_id: str, *, parent: str | None = None, rows: list[Row] | None = None, **more: object) -> Append:
+def first(run_id: str, *, parent: str | None = None, rows: list[Row] | None = None, **more: Any) -> Append:
     return Append(
         RunId(run_id), 0, [created(run_id, parent=parent)], summary(run_id, 1, **more), rows=rows or ()
     )

@@ -31,7 +31,9 @@ def pipelines(draw: st.DrawFn) -> Pipeline:
                 retry=RetryPolicy(attempts=draw(st.integers(1, 3))),
                 timeout_s=draw(st.sampled_from([None, 30.0, 3600.0])),
                 continue_on_error=draw(st.booleans()),
-                if_=draw(st.sampled_from([None, None, "${{ 1 == 1 }}", "${{ 1 == 2 }}", "${{ run.failed }}"])),
+                if_=draw(
+                    st.sampled_from([None, None, "${{ 1 == 1 }}", "${{ 1 == 2 }}", "${{ run.failed }}"])
+                ),
             )
         )
     cut = draw(st.integers(1, len(steps)))
@@ -61,15 +63,17 @@ class Driver:
     def check(self, body: ev.EventBody) -> None:
         match body:
             case ev.StepIntended(step=step_id):
-                groups = (self.state.pipeline.steps, self.state.pipeline.on_failure, self.state.pipeline.finally_)
+                groups = (
+                    self.state.pipeline.steps,
+                    self.state.pipeline.on_failure,
+                    self.state.pipeline.finally_,
+                )
                 group = {s.id: s for steps in groups if step_id in {s.id for s in steps} for s in steps}
                 for need in group[step_id].needs:
                     assert need not in group or self.state.steps[need].status.over
                 assert step_id not in self.open, "an attempt began while an earlier request was open"
             case ev.StepUnknown(step=step_id):
-                sent_at = self.state.steps[step_id].sent_at
-                assert sent_at is not None
-                self.open[step_id] = sent_at
+                self.open[step_id] = self.now
             case ev.StepLookedUp(step=step_id, began_at=began_at, conclusive=True):
                 if began_at >= self.open[step_id] + timedelta(seconds=POLICY.quiet_time_s):
                     del self.open[step_id]
@@ -111,37 +115,28 @@ class Driver:
         assert waiting, "nothing to do, nothing to wait for, and not over"
         self.add(ev.PollFound(waiting[0].correlation or "", "SUCCEED"))
 
+    def pick(self, *bodies: ev.EventBody) -> None:
+        self.add(self.data.draw(st.sampled_from(bodies)))
+
     def answer(self, action: Action) -> None:
         assert isinstance(action, Perform | LookUp | Check)
         step, attempt = action.step.id, action.attempt
         error = ev.ErrorInfo("boom", retry=self.data.draw(st.sampled_from(RetryClass)))
         if isinstance(action, LookUp):
-            self.add(
-                self.data.draw(
-                    st.sampled_from(
-                        [
-                            ev.StepLookedUp(step, attempt, self.now),
-                            ev.StepLookedUp(step, attempt, self.now),
-                            ev.StepLookedUp(step, attempt, self.now, conclusive=False),
-                            ev.StepAdopted(step, attempt, {"id": 1}),
-                            ev.StepAdopted(step, attempt, None, {"id": 1}),
-                        ]
-                    )
-                )
+            self.pick(
+                ev.StepLookedUp(step, attempt, self.now),
+                ev.StepLookedUp(step, attempt, self.now),
+                ev.StepLookedUp(step, attempt, self.now, conclusive=False),
+                ev.StepAdopted(step, attempt, {"id": 1}),
+                ev.StepAdopted(step, attempt, None, {"id": 1}),
             )
             return
         if isinstance(action, Check):
             again_at = self.data.draw(st.sampled_from([None, self.now + timedelta(seconds=10)]))
-            self.add(
-                self.data.draw(
-                    st.sampled_from(
-                        [
-                            ev.StepChecked(step, attempt, action.hints, again_at),
-                            ev.StepSucceeded(step, attempt, {}),
-                            ev.StepFailed(step, attempt, error),
-                        ]
-                    )
-                )
+            self.pick(
+                ev.StepChecked(step, attempt, action.hints, again_at),
+                ev.StepSucceeded(step, attempt, {}),
+                ev.StepFailed(step, attempt, error),
             )
             return
         if self.data.draw(st.booleans()):
@@ -151,17 +146,11 @@ class Driver:
                 return
         again = self.now + timedelta(seconds=1) if attempt < action.step.retry.attempts else None
         deadline = self.data.draw(st.sampled_from([None, self.now + timedelta(seconds=50)]))
-        self.add(
-            self.data.draw(
-                st.sampled_from(
-                    [
-                        ev.StepSucceeded(step, attempt, {"x": 1}),
-                        ev.StepFailed(step, attempt, error, again),
-                        ev.StepWaiting(step, attempt, "job", deadline),
-                        ev.StepNoted(step, attempt, {"file_id": "f"}),
-                    ]
-                )
-            )
+        self.pick(
+            ev.StepSucceeded(step, attempt, {"x": 1}),
+            ev.StepFailed(step, attempt, error, again),
+            ev.StepWaiting(step, attempt, "job", deadline),
+            ev.StepNoted(step, attempt, {"file_id": "f"}),
         )
 
 

@@ -71,10 +71,17 @@ async def test_a_failing_disk_is_reported_and_nothing_is_half_written(tmp_path: 
     """When the file cannot grow, the append fails clearly and leaves no trace."""
     store = await SqliteStore(tmp_path / "state.db").open()
     await store.append(begin("a"))
-    await store._write(lambda c: c.execute("PRAGMA max_page_count=1") and None)
-    with pytest.raises(StoreError, match="full"):
+
+    def allow_no_growth(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA max_page_count=1")
+
+    async def fill() -> None:
         for number in range(2000):
             await store.append(begin(f"b{number}"))
+
+    await store._write(allow_no_growth)
+    with pytest.raises(StoreError, match="full"):
+        await fill()
     listed = {s.id for s in await store.summaries(RunFilter(), limit=5000)}
     for run_id in listed:
         assert len(await store.journal(RunId(run_id))) == 1

@@ -1,0 +1,189 @@
+"""What a step kind is: parameters in, an outcome out. One file a kind beside this one, found by scanning the folder."""
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from orchestrator.domain.ids import RunId, StepId
+from orchestrator.errors import OrchestratorError, RetryClass
+from orchestrator.metastudio.client import MetaStudio
+from orchestrator.metastudio.operations import Operation
+from orchestrator.store.base import Wait
+from orchestrator.transfer.files import HashedFile
+from orchestrator.transfer.upload import OnProgress
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+P = TypeVar("P", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The step is over; its outputs are what expressions of other steps may read. No secret, no presigned URL."""
+
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The step waits for something outside that is known by `correlation`."""
+
+    correlation: str
+    #: Ask after so many seconds even if nobody hints that it is over; None: on a hint (callback, poller) only.
+    check_after_s: float | None = None
+    #: Whether the poller is to look for it.
+    poll: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a lost attempt made: either the step's outputs, or facts from which it goes on."""
+
+    outputs: Mapping[str, Any] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class StepError(OrchestratorError):
+    """A step cannot be done."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", code: str = "", retry: RetryClass = RetryClass.NEVER
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.retry = retry
+
+
+class Parameters(BaseModel):
+    """Base of step parameters: unknown names are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Transfers(Protocol):
+    """Moving files to and from presigned URLs; `transfer.files.Files` does."""
+
+    def parts_for(self, size: int) -> int:
+        """How many parts a file of `size` bytes is sent in; 1: one PUT."""
+        ...
+
+    async def describe(self, path: Path) -> HashedFile:
+        """Size and MD5 of a file, read off the event loop."""
+        ...
+
+    async def upload(self, file: HashedFile, urls: Sequence[str], on_progress: OnProgress) -> None:
+        """Send the file to one URL, or its parts to several."""
+        ...
+
+    async def download(self, url: str, to: Path, *, size: int | None, on_progress: OnProgress) -> int:
+        """Fetch to a temporary name, rename at the end; bytes written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackAddress:
+    """Where MetaStudio reports a run's jobs, and the run's own signing key."""
+
+    url: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What steps work with, the same for all of them."""
+
+    api: MetaStudio
+    transfers: Transfers
+    #: Folder that downloads go to.
+    out: Path
+    callback_address: Callable[[RunId], CallbackAddress | None]
+    post_json: Callable[[str, Mapping[str, Any]], Awaitable[int]]
+
+
+@dataclass(slots=True)
+class StepContext:
+    """One attempt's view of its run."""
+
+    run_id: RunId
+    run_name: str
+    step_id: StepId
+    attempt: int
+    #: Left in what the step creates, the same for every attempt: a lost attempt's work is found by it.
+    key: str
+    #: What earlier attempts noted.
+    facts: Mapping[str, Any]
+    #: Where the run stands in the limiter's queues: older runs first.
+    order: float
+    run_created_at: datetime
+    around: Surroundings
+    #: Journals that a creating request is about to leave.
+    sent: Callable[[], Awaitable[None]]
+    #: Journals facts worth keeping across attempts.
+    note: Callable[[Mapping[str, Any]], Awaitable[None]]
+    on_progress: Callable[[str, int, int], None]
+
+    @property
+    def label(self) -> str:
+        """Under which the limiter shows the step's calls."""
+        return call_label(self.run_id, self.step_id)
+
+    async def call(self, operation: Operation[Q, R], **arguments: Any) -> R:
+        """A call that may be repeated freely: reads, confirmations, deletions."""
+        return await self.around.api.call(operation, order=self.order, label=self.label, **arguments)
+
+    async def create(self, operation: Operation[Q, R], **arguments: Any) -> R:
+        """A call that makes something: journaled as sent right before it leaves."""
+        return await self.around.api.call(
+            operation, order=self.order, label=self.label, before_send=self.sent, **arguments
+        )
+
+
+def call_label(run_id: RunId, step_id: StepId) -> str:
+    """Under which the limiter shows the calls of a run's step."""
+    return f"{run_id}/{step_id}"
+
+
+class StepKind(ABC, Generic[P]):
+    """A kind of step. Instances hold no state: everything about an attempt is in its context."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    params: ClassVar[type[BaseModel]]
+    #: Names that the step's outputs always have.
+    outputs: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    async def act(self, params: P, ctx: StepContext) -> Done | Waiting:
+        """Make an attempt, or go on with one that a crash interrupted (see `ctx.facts`)."""
+
+    async def find(self, params: P, ctx: StepContext) -> Found | None:
+        """Look once for what a lost attempt made. Kinds that create something override this."""
+        raise StepError(f"{self.name} makes nothing that could be looked for.")
+
+    async def check(self, params: P, ctx: StepContext, correlation: str) -> Done | None:
+        """Ask the API about what the step waits for; None: not over yet. Waiting kinds override this."""
+        raise StepError(f"{self.name} does not wait.")
+
+    async def poll(self, around: Surroundings, waits: Sequence[Wait]) -> Mapping[str, str]:
+        """Which of the waits' correlations are over, and how: one batch, as few calls as possible."""
+        return {}
+
+
+@cache
+def kinds() -> Mapping[str, StepKind[Any]]:
+    """Every step kind of this folder by its name."""
+    found: dict[str, StepKind[Any]] = {}
+    package = importlib.import_module("orchestrator.steps")
+    for module in pkgutil.iter_modules(package.__path__):
+        for value in vars(importlib.import_module(f"orchestrator.steps.{module.name}")).values():
+            if isinstance(value, type) and issubclass(value, StepKind) and getattr(value, "name", None):
+                found[value.name] = value()
+    return dict(sorted(found.items()))

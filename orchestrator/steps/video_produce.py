@@ -1,0 +1,62 @@
+"""`video.produce`: start the job that makes the video. This is the call that costs money."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from orchestrator.metastudio import operations
+from orchestrator.metastudio.models.avatar_video import (
+    CallBackConfig,
+    Create2DDigitalHumanVideoReq,
+    OutputAssetConfig,
+)
+from orchestrator.metastudio.models.common import BackgroundMusicConfig, ReviewConfig
+from orchestrator.steps.base import Done, Found, Parameters, StepContext, StepKind
+
+#: The list call defaults to the last month and the two clocks may differ.
+_CLOCK_MARGIN = timedelta(days=1)
+
+
+class VideoProduceParams(Parameters):
+    script_id: str = Field(min_length=1, description="a script made for this video (script.create)")
+    output_asset_config: OutputAssetConfig
+    background_music_config: BackgroundMusicConfig | None = None
+    review_config: ReviewConfig | None = None
+
+
+class VideoProduce(StepKind[VideoProduceParams]):
+    """Adopted by the script: a script belongs to one video, and the list call filters by it."""
+
+    name = "video.produce"
+    summary = "Start producing an avatar video from a script"
+    params = VideoProduceParams
+    outputs = frozenset({"job_id"})
+
+    async def act(self, params: VideoProduceParams, ctx: StepContext) -> Done:
+        """One create call, with the run's own callback address and key. Reference 5.3.1."""
+        address = ctx.around.callback_address(ctx.run_id)
+        callback = address and CallBackConfig(callback_url=address.url, auth_type="MSS_A", key=address.key)
+        body = Create2DDigitalHumanVideoReq(
+            script_id=params.script_id,
+            output_asset_config=params.output_asset_config,
+            background_music_config=params.background_music_config,
+            review_config=params.review_config,
+            callback_config=callback,
+        )
+        created = await ctx.create(operations.create2_d_digital_human_video, body=body)
+        return Done({"job_id": created.job_id})
+
+    async def find(self, params: VideoProduceParams, ctx: StepContext) -> Found | None:
+        """The script's oldest job. Reference 5.2.1."""
+        since = ctx.run_created_at - _CLOCK_MARGIN
+        query = {"script_id": params.script_id, "create_since": since.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        jobs = [
+            job
+            async for job in ctx.around.api.pages(
+                operations.list_digital_human_video, "jobs", query=query, order=ctx.order
+            )
+            if job.job_id
+        ]
+        if not jobs:
+            return None
+        return Found({"job_id": min(jobs, key=lambda job: str(job.create_time or "")).job_id})

@@ -1,0 +1,466 @@
+#!/usr/bin/env python3
+"""Writes the reference pages of `docs/` from the code that they describe, and checks every link.
+
+`python tools/docs.py` writes, `--check` writes nothing and exits 1 when a page is stale or a link leads nowhere.
+"""
+
+import argparse
+import csv
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+
+Schema = Mapping[str, Any]
+
+
+# Markdown
+
+
+def page(title: str, source: str, *parts: str) -> str:
+    """A whole page; says where it comes from, so that nobody edits it by hand."""
+    note = f"<!-- Written by tools/docs.py from {source}; edit that instead, then run `make docs`. -->"
+    return "\n\n".join([note, f"# {title}", *(part for part in parts if part)]) + "\n"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table; a bar in a cell is escaped. Nothing for no rows."""
+    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    titles = list(head)
+    return "\n".join([f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}", *lines]) if lines else ""
+
+
+def code(text: object) -> str:
+    """Inline code; nothing for nothing."""
+    return f"`{text}`" if str(text) else ""
+
+
+def summary(text: str | None) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join(inspect.cleandoc(text or "").split("\n\n")[0].split())
+
+
+# JSON Schema, as people read it
+
+
+def described(schema: Schema, link: Callable[[str], str]) -> str:
+    """The type of a value in words, with its limits."""
+    if "$ref" in schema:
+        return link(schema["$ref"].rsplit("/", 1)[-1])
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in schema:
+            kinds = [described(part, link) for part in schema[key] if part.get("type") != "null"]
+            return " or ".join(dict.fromkeys(kinds))
+    if "const" in schema:
+        return code(schema["const"])
+    if "enum" in schema:
+        return ", ".join(code(value) for value in schema["enum"])
+    return _plain_type(schema, link)
+
+
+def _plain_type(schema: Schema, link: Callable[[str], str]) -> str:
+    kind = schema.get("type", "anything")
+    if isinstance(kind, list):
+        return " or ".join(kind)
+    if kind == "array":
+        return f"list of {described(schema.get('items', {}), link)}{_limits(schema)}"
+    if kind == "object":
+        named = list(schema.get("patternProperties", {}).values())
+        values = named[0] if named else schema.get("additionalProperties")
+        return f"mapping to {described(values, link)}" if isinstance(values, dict) and values else "mapping"
+    return f"{kind}{_limits(schema)}"
+
+
+def _limits(schema: Schema) -> str:
+    said = []
+    for low, high, unit in (
+        ("minimum", "maximum", ""),
+        ("minLength", "maxLength", " characters"),
+        ("minItems", "maxItems", " items"),
+    ):
+        least, most = schema.get(low), schema.get(high)
+        if least is not None and most is not None:
+            said.append(f"{least} to {most}{unit}")
+        elif most is not None:
+            said.append(f"{most}{unit} at most")
+        elif least is not None and (least != 1 or not unit):
+            said.append(f"{least}{unit} at least")
+    if "exclusiveMinimum" in schema:
+        said.append(f"more than {schema['exclusiveMinimum']}")
+    return f" ({', '.join(said)})" if said else ""
+
+
+def members(schema: Schema, link: Callable[[str], str], whole: Schema | None = None) -> str:
+    """The table of an object's members; one without a description has that of what it refers to in `whole`."""
+    required = schema.get("required", ())
+    known = (whole or {}).get("definitions", {})
+    return table(
+        ["name", "type", "needed", "meaning"],
+        (
+            [code(name), described(member, link), "yes" if name in required else "", _meaning(member, known)]
+            for name, member in schema.get("properties", {}).items()
+        ),
+    )
+
+
+def _meaning(member: Schema, known: Mapping[str, Schema]) -> str:
+    target = str(member.get("$ref", "")).rsplit("/", 1)[-1]
+    said = str(member.get("description") or summary(known.get(target, {}).get("description", "")))
+    default = member.get("default")
+    if default not in (None, "", {}, []) and "default" not in said:
+        said = f"{said.rstrip('.')}; default {code(default)}".lstrip("; ")
+    return said
+
+
+def _anchor(prefix: str) -> Callable[[str], str]:
+    def link(name: str) -> str:
+        return f"[{name}](#{slug(prefix + name)})"
+
+    return link
+
+
+def slug(heading: str) -> str:
+    """The anchor that a heading gets."""
+    return re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower()).replace(" ", "-")
+
+
+# Pages
+
+
+def steps_page() -> str:
+    """Every step kind, its parameters and outputs."""
+    from orchestrator.steps.base import kinds  # noqa: PLC0415 - each page loads only what it describes
+
+    parts: list[str] = [
+        "What `uses` may name. A parameter may be an expression instead of a value; so may any value inside it.",
+        table(
+            ["kind", "what it does"],
+            ([f"[{name}](#{slug(name)})", f"{kind.summary}."] for name, kind in kinds().items()),
+        ),
+    ]
+    for name, kind in kinds().items():
+        schema = kind.params.model_json_schema(by_alias=True)
+        link = _anchor(f"{name} ")
+        outputs = ", ".join(code(output) for output in sorted(kind.outputs)) or "none"
+        parts += [f"## {name}", f"{kind.summary}. {summary(kind.__doc__)}", f"Outputs: {outputs}."]
+        parts += ["Parameters:", members(schema, link)] if schema.get("properties") else ["No parameters."]
+        for inner, definition in sorted(schema.get("$defs", {}).items()):
+            parts += [f"### {name} {inner}", members(definition, link) or "No members."]
+    return page("Step kinds", "`orchestrator/steps/`", *parts)
+
+
+def settings_page() -> str:
+    """Every setting with its variable, default and meaning."""
+    from orchestrator.settings import Settings  # noqa: PLC0415 - each page loads only what it describes
+
+    rows = [
+        [
+            code(name),
+            code("ORCHESTRATOR_" + name.upper().replace(".", "__")),
+            code(default),
+            meaning,
+        ]
+        for name, default, meaning in _settings(Settings, "")
+    ]
+    return page(
+        "Settings",
+        "`orchestrator/settings.py`",
+        "Flags go before the environment, that before the config file (`--config FILE`, else "
+        "`config/orchestrator.yaml` when it exists), that before the defaults. In the file a dot is a level of the "
+        "mapping. `orchestrator config show --origin` prints every effective value and where it came from.",
+        "Secrets (marked) can also be read from a file: `NAME_file` in the config file, `…_FILE` in the "
+        "environment. In the environment, lists are separated by commas or written as JSON, mappings are JSON.",
+        table(["setting", "environment", "default", "meaning"], rows),
+        "This version keeps its state in SQLite only, and reads `watch` without watching folders yet.",
+        "The SDK's usual names serve as well: `HUAWEICLOUD_SDK_PROJECT_ID` where no `project_id` is set; "
+        "`HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK` and `HUAWEICLOUD_SDK_SECURITY_TOKEN` where no `auth` is set.",
+    )
+
+
+def _settings(group: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
+    comments, sample = _comments(group), _sample_comments()
+    for name, info in group.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _settings(kind, f"{prefix}{name}.")
+            continue
+        default = info.get_default(call_default_factory=True, validated_data={})
+        shown = default if isinstance(default, str | int | float) else str(default or "").removeprefix("()")
+        secret = "Secret. " if "SecretStr" in str(kind) else ""
+        about = (
+            sample.get(f"{prefix}{name}")
+            or comments.get(name)
+            or sample.get(prefix.split(".", maxsplit=1)[0], "")
+        )
+        yield f"{prefix}{name}", str(shown), secret + about
+
+
+def _sample_comments() -> dict[str, str]:
+    """What `config/orchestrator.yaml` says: the lines above a top-level key, and those behind a nested one."""
+    found: dict[str, str] = {}
+    above: list[str] = []
+    group = ""
+    for line in (ROOT / "config" / "orchestrator.yaml").read_text(encoding="utf-8").splitlines():
+        if key := re.match(r"#(\w+):", line):
+            group = key[1]
+            found[group], above = " ".join(above), []
+        elif said := re.match(r"# (\S.*)", line):
+            above.append(said[1])
+        elif nested := re.match(r"#  (\w+): .*?# (?!example)(.+)", line):
+            found[f"{group}.{nested[1]}"] = nested[2][0].upper() + nested[2][1:] + "."
+        elif not line.strip():
+            above = []
+    return found
+
+
+def _comments(group: type[BaseModel]) -> dict[str, str]:
+    """The `#:` lines above each field."""
+    found: dict[str, str] = {}
+    said: list[str] = []
+    for line in inspect.getsource(group).splitlines():
+        if comment := re.match(r"    #: (.*)", line):
+            said.append(comment[1])
+        elif field := re.match(r"    (\w+): ", line):
+            found[field[1]], said = " ".join(said), []
+    return found
+
+
+def operations_page() -> str:
+    """The API's operations: place, quota, and whether the emulator plays them."""
+    from orchestrator.emulator.behaviours import behaviours  # noqa: PLC0415 - as above
+    from orchestrator.metastudio.operations import OPERATIONS, RATES  # noqa: PLC0415 - as above
+
+    parts = [
+        (
+            f"The {len(OPERATIONS)} operations of the MetaStudio API. The rates are the published calls per second of a "
+            "tenant, by region; `limits` in the settings overrides them. The section is that of the API reference. "
+            f"The emulator carries out {len(behaviours())} of them; it answers the others with an error that says so."
+        ),
+    ]
+    for category in dict.fromkeys(operation.category for operation in OPERATIONS.values()):
+        rows = [
+            [
+                code(operation.id),
+                f"{operation.summary}",
+                code(f"{operation.method} {operation.path}"),
+                operation.section,
+                *(f"{RATES[region][operation.id]:g}" for region in RATES),
+                "yes" if operation.id in behaviours() else "",
+            ]
+            for operation in OPERATIONS.values()
+            if operation.category == category
+        ]
+        parts += [f"## {category}", table(["id", "what", "call", "section", *RATES, "emulator"], rows)]
+    return page("Operations", "`orchestrator/metastudio/spec/`", *parts)
+
+
+#: Codes of our own that a failed step or run may carry.
+OWN_CODES = {
+    "TIMEOUT": "The step was not done within its `timeout`.",
+    "EXPRESSION": "An expression could not be worked out from the values at hand.",
+    "PARAMETERS": "The values of a step do not fit its kind.",
+    "NO_ANSWER": "Requests ended without an answer, and nothing that they made was found.",
+    "ROWS": "Some child runs failed.",
+    "DEFECT": "A defect in a step kind; the log has the details.",
+    "EMPTY_FILE": "A file to be sent has no content.",
+    "TOO_LARGE": "A file is larger than its category allows.",
+    "BAD_ANSWER": "The API's answer lacks what it should have.",
+    "NO_FILE": "The asset has no file to download yet.",
+    "BAD_PATH": "A file name leads out of the output folder.",
+}
+_RETRY = {
+    "later": "The cause passes by itself: the step is tried again.",
+    "quota": "Buy or free quota, or get the permission.",
+    "support": "The provider has to act: give support the code and the request id.",
+    "never": "The request has to change.",
+}
+
+
+def error_codes_page() -> str:
+    """What error codes mean for a retry."""
+    spec = ROOT / "orchestrator" / "metastudio" / "spec" / "error-codes.csv"
+    with spec.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    parts = [
+        (
+            "Every error has a retry class, which says what repeating the same request may achieve. A step's `retry.on` "
+            "names the classes that it tries again; `later` by default. Codes of the object storage are shown as the storage sent them."
+        ),
+        "## The orchestrator's own",
+        table(["code", "meaning"], ([code(key), value] for key, value in OWN_CODES.items())),
+        "`HTTP_` and a status: a receiver of `notify.webhook` refused the message.",
+        "## The API's",
+        (
+            f"{len(rows)} codes are known; their texts come with the answer. A code that is not known goes by its HTTP "
+            "status: 408, 425, 429 and 5xx (but 501) are `later`, everything else is `never`. Throttling is `APIGW.0308`."
+        ),
+    ]
+    for retry, meaning in _RETRY.items():
+        codes = sorted({row["code"] for row in rows if row["retry"] == retry})
+        listed = " ".join(map(code, codes)) if retry != "never" else f"The other {len(codes)}."
+        parts += [f"### {retry}", meaning, listed]
+    return page("Error codes", "`orchestrator/metastudio/spec/error-codes.csv`", *parts)
+
+
+def definition_page() -> str:
+    """The keys of a definition and the codes of its mistakes."""
+    from orchestrator.definition.problems import Code  # noqa: PLC0415 - as above
+    from orchestrator.definition.schema import definition_schema  # noqa: PLC0415 - as above
+
+    schema = definition_schema()
+    link = _anchor("")
+    parts = [
+        (
+            "The keys of a pipeline file, from the models that read it. `orchestrator schema` prints the same as JSON Schema. "
+            "How to write one is told in [pipelines/README.md](../../pipelines/README.md); the parameters of each step kind "
+            "stand in [steps.md](steps.md)."
+        ),
+        "This version reads and checks `on`, but no trigger starts runs yet: `orchestrator run` does.",
+        "## The file",
+        members(schema, link, schema),
+    ]
+    for name in reachable(schema):
+        definition = schema["definitions"][name]
+        parts += [f"## {name}", summary(definition.get("description", "")), members(definition, link, schema)]
+    parts += [
+        "## Problem codes",
+        "Mistakes are printed as `file:line:col: code message`, all at once, before anything is called.",
+        table(["code", "meaning"], ([code(item.value), item.meaning] for item in Code)),
+    ]
+    return page("Definitions", "`orchestrator/definition/`", *parts)
+
+
+def reachable(schema: Schema) -> list[str]:
+    """The names of the definitions in the order in which a reader meets them."""
+    met: list[str] = []
+    queue: list[Any] = [schema.get("properties", {})]
+    while queue:
+        match queue.pop(0):
+            case {"$ref": str(target)}:
+                name = target.rsplit("/", 1)[-1]
+                if name not in met:
+                    met.append(name)
+                    queue.append(schema["definitions"][name])
+            case dict() as inner:
+                queue.extend(inner.values())
+            case list() as inner:
+                queue.extend(inner)
+    return met
+
+
+def cli_page() -> str:
+    """Every command with its arguments and options."""
+    from orchestrator.cli.main import app  # noqa: PLC0415 - as above
+    from typer.main import get_command  # noqa: PLC0415 - as above
+
+    parts = [
+        (
+            "Results go to stdout, logs and progress to stderr. Exit codes: 0 done, 1 a run failed, 2 wrong usage, definition "
+            "or setting, 3 something needed cannot be reached, 130 interrupted. `NO_COLOR` turns colour off."
+        ),
+    ]
+    for name, command in commands(get_command(app), "orchestrator"):
+        parts += [f"## {name}", inspect.cleandoc(command.help or ""), *_parameters(name, command)]
+    return page("Commands", "`orchestrator/cli/`", *parts)
+
+
+def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """A command and those below it, with their whole names."""
+    if not getattr(command, "hidden", False):
+        yield name, command
+        for below, child in getattr(command, "commands", {}).items():
+            yield from commands(child, f"{name} {below}")
+
+
+def _parameters(name: str, command: Any) -> Iterator[str]:
+    arguments = [item for item in command.params if item.param_type_name == "argument"]
+    options = [item for item in command.params if item.param_type_name == "option" and not item.hidden]
+    words = [f"[{_argument(item)}]" if not item.required else _argument(item) for item in arguments]
+    yield f"```\n{' '.join([name, *(['[OPTIONS]'] if options else []), *words])}\n```"
+    rows = [[code(_argument(item)), item.help or ""] for item in arguments]
+    for item in options:
+        flags = ", ".join(code(flag) for flag in [*item.opts, *item.secondary_opts])
+        takes = "" if item.is_flag or item.count else f" {code(item.metavar or item.type.name.upper())}"
+        default = "" if item.default in (None, False, (), []) or callable(item.default) else item.default
+        rows.append(
+            [flags + takes, f"{item.help or ''}{f' Default: {code(default)}.' if default != '' else ''}"]
+        )
+    yield table(["", ""], rows)
+
+
+def _argument(item: Any) -> str:
+    name = item.metavar or item.name.upper()
+    return f"{name}{'…' if item.nargs == -1 and not name.endswith(('…', '...')) else ''}"
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "cli.md": cli_page,
+    "settings.md": settings_page,
+    "steps.md": steps_page,
+    "operations.md": operations_page,
+    "error-codes.md": error_codes_page,
+    "definition.md": definition_page,
+}
+
+
+# Links
+
+
+def documents() -> list[Path]:
+    """Every Markdown page that people read."""
+    top = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "pipelines/README.md")]
+    return [path for path in (*top, *sorted((ROOT / "docs").rglob("*.md"))) if path.is_file()]
+
+
+def broken_links() -> list[str]:
+    """`page: target` for each relative link that leads nowhere."""
+    found = []
+    for path in documents():
+        text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text)):
+            if re.match(r"[a-z]+:", target):
+                continue
+            name, _, anchor = target.partition("#")
+            there = (path.parent / name).resolve() if name else path
+            if not there.exists() or (anchor and anchor not in anchors(there)):
+                found.append(f"{path.relative_to(ROOT)}: {target}")
+    return found
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a page's headings."""
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return {slug(heading) for heading in re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)}
+
+
+def main() -> int:
+    """Writes or checks; the exit code."""
+    parser = argparse.ArgumentParser(description=summary(__doc__))
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, exit 1 if something would change"
+    )
+    check = parser.parse_args().check
+    wrong = []
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, make in PAGES.items():
+        path, text = REFERENCE / name, make()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            if check:
+                wrong.append(f"stale: {path.relative_to(ROOT)} (run `make docs`)")
+            else:
+                path.write_text(text, encoding="utf-8")
+    wrong += [f"broken link: {link}" for link in broken_links()]
+    for line in wrong:
+        print(line, file=sys.stderr)  # noqa: T201  a command's output
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
