@@ -1,0 +1,81 @@
+"""Files that inputs name: found, inside the folders that may be read, with content. Checked before any call."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.definition.problems import Code
+from orchestrator.domain.nearest import did_you_mean
+
+
+class FileRefusedError(ValueError):
+    """A file cannot serve as an input."""
+
+    def __init__(self, code: Code, message: str, suggestion: str = "") -> None:
+        self.code = code
+        self.suggestion = suggestion
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where relative paths are looked for, in this order, and which folders (links followed) may be read."""
+
+    search: tuple[Path, ...]
+    roots: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, search: Sequence[Path], roots: Sequence[Path]) -> "Folders":
+        """Absolute folders; those searched are the ones that may be read when `roots` is empty."""
+        searched = tuple(dict.fromkeys(folder.resolve() for folder in search))
+        return cls(searched, tuple(dict.fromkeys(root.resolve() for root in roots)) or searched)
+
+    def find(self, written: str) -> str:
+        """The absolute path of the readable, non-empty file that was written as `written`; raises FileRefusedError."""
+        if "://" in written:
+            raise FileRefusedError(
+                Code.FILE_MISSING,
+                f"{written.split('?', maxsplit=1)[0]!r} is an address",
+                "give a file on this machine",
+            )
+        try:
+            return str(self._checked(written))
+        except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+            reason = (getattr(error, "strerror", None) or "its links lead in a circle").lower()
+            raise FileRefusedError(Code.FILE_MISSING, f"{written!r} cannot be read: {reason}") from error
+
+    def _checked(self, written: str) -> Path:
+        # Outside first: what exists elsewhere on the machine is nobody's business.
+        paths = [(folder / written).resolve() for folder in self.search]
+        inside = [path for path in paths if any(path.is_relative_to(root) for root in self.roots)]
+        if not inside:
+            roots = ", ".join(map(str, self.roots))
+            message = f"{written!r} leads out of the folders that may be read"
+            raise FileRefusedError(
+                Code.FILE_OUTSIDE, message, f"those are {roots}; see the setting files.roots"
+            )
+        found = next((path for path in inside if path.exists()), None)
+        if found is None:
+            looked = " and ".join(dict.fromkeys(str(path.parent) for path in inside))
+            raise FileRefusedError(
+                Code.FILE_MISSING, f"{written!r} does not exist in {looked}", _neighbour(inside)
+            )
+        if not found.is_file():
+            raise FileRefusedError(Code.FILE_REFUSED, f"{written!r} is not a file")
+        if found.stat().st_size == 0:
+            raise FileRefusedError(Code.FILE_REFUSED, f"{written!r} is empty")
+        if not os.access(found, os.R_OK):
+            raise FileRefusedError(Code.FILE_MISSING, f"{written!r} may not be read by this user")
+        return found
+
+
+def _neighbour(candidates: Sequence[Path]) -> str:
+    """A similar name beside the missing file, or an empty text."""
+    for path in candidates:
+        if path.parent.is_dir():
+            with os.scandir(path.parent) as entries:
+                names = [entry.name for _, entry in zip(range(1_000), entries, strict=False)]
+            if near := did_you_mean(path.name, names):
+                return near
+    return ""

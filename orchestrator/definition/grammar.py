@@ -1,0 +1,181 @@
+"""The keys of a definition: the one description that the loader, the lint and the JSON Schema come from."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from orchestrator.definition.inputs import AnyInput
+from orchestrator.errors import RetryClass
+
+#: Names that expressions use, so without `-` and `.`.
+NAME_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
+NAME_RULE: Final = "a name has letters, digits and _, a letter first, 64 at most"
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_SECONDS: Final[Mapping[str, float]] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+#: Keys that INTERFACE promises and the engine does not carry out yet, by the mapping they belong to.
+NOT_YET: Final[Mapping[str, str]] = {
+    "foreach": "`foreach` is not supported yet; put one row for each item into a table (`rows`)",
+    "max_parallel": "`max_parallel` is not supported yet; limit the rows under way with `concurrency`",
+}
+
+
+def seconds(value: Any) -> float:
+    """The duration `30m`, `1h30m`, `45s`, `500ms` or a plain number, in seconds; raises ValueError."""
+    total: float | None = None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        total = float(value)
+    elif (
+        isinstance(value, str)
+        and (parts := _DURATION.findall(value))
+        and "".join(a + b for a, b in parts) == value
+    ):
+        total = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if total is None:
+        raise ValueError("has to be a duration such as 45s, 30m, 6h or a number of seconds")
+    if not 0 < total <= 366 * 86400:
+        raise ValueError("has to be longer than nothing and no longer than a year")
+    return total
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _condition(value: Any) -> Any:
+    return ("true" if value else "false") if isinstance(value, bool) else value
+
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Duration = Annotated[
+    float,
+    BeforeValidator(seconds),
+    WithJsonSchema(
+        {
+            "description": "45s, 30m, 1h30m, 500ms, or a number of seconds",
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"},
+            ],
+        }
+    ),
+]
+Needs = Annotated[
+    list[str],
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+Condition = Annotated[str, BeforeValidator(_condition), WithJsonSchema({"type": ["string", "boolean"]})]
+
+
+class Part(BaseModel):
+    """A mapping of the definition: unknown keys are mistakes, values have the right type already."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class RetryPart(Part):
+    """How often and how patiently a step is tried again."""
+
+    attempts: int | None = Field(None, ge=1, le=100, description="Attempts in all, the first included.")
+    backoff: Duration | None = Field(None, description="Before the second attempt; doubles each time.")
+    on: list[Annotated[RetryClass, Field(strict=False)]] | None = Field(
+        None, description="Retry classes of errors that are worth another attempt."
+    )
+
+
+class DefaultsPart(Part):
+    """What holds for every step that does not say otherwise."""
+
+    retry: RetryPart = Field(default_factory=RetryPart, description="As in a step.")
+    timeout: Duration | None = Field(None, description="As in a step.")
+
+
+class StepPart(Part):
+    """One step."""
+
+    uses: str = Field(description="The step kind, such as asset.create.")
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="The kind's parameters.")
+    needs: Needs = Field(
+        default_factory=list,
+        description="Steps that have to be done before, besides those whose outputs are used.",
+    )
+    if_: Condition | None = Field(None, alias="if", description="The step is skipped unless this holds.")
+    retry: RetryPart = Field(
+        default_factory=RetryPart, description="How often and how patiently to try again."
+    )
+    timeout: Duration | None = Field(None, description="For the whole step, waiting included.")
+    continue_on_error: bool = Field(False, description="Whether the run goes on when the step fails.")
+
+
+class RowsPart(Part):
+    """A table whose rows become child runs."""
+
+    from_: str | None = Field(
+        None,
+        alias="from",
+        min_length=1,
+        description="The table: .csv, .tsv or .jsonl, relative to the definition.",
+    )
+    name: str | None = Field(None, min_length=1, description="Name of a row's run, such as ${{ row.sku }}.")
+
+
+class ConcurrencyPart(Part):
+    """How much runs side by side."""
+
+    limit: int | None = Field(None, ge=1, description="Rows under way at once.")
+
+
+class FilesTrigger(Part):
+    """A run for each new file of a folder."""
+
+    path: str = Field(min_length=1, description="The watched folder, relative to the definition.")
+    pattern: str = Field("*", min_length=1, description="File names that count, such as *.csv.")
+
+
+class ScheduleTrigger(Part):
+    """A run at certain times."""
+
+    cron: str = Field(min_length=1, description="Minute, hour, day, month, weekday.")
+    timezone: str = Field("UTC", min_length=1, description="Name of the time zone that `cron` speaks of.")
+
+
+class WebhookTrigger(Part):
+    """A run for each call of a webhook."""
+
+    path: str = Field(pattern=r"^[A-Za-z0-9_-]{1,100}$", description="Last part of the address: /hooks/PATH.")
+
+
+class TriggersPart(Part):
+    """What starts runs."""
+
+    files: FilesTrigger | None = None
+    schedule: ScheduleTrigger | None = None
+    webhook: WebhookTrigger | None = None
+
+
+Steps = dict[Name, StepPart]
+
+
+class PipelinePart(Part):
+    """A MetaStudio pipeline definition."""
+
+    pipeline: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the pipeline.")
+    description: str = Field("", description="What it makes.")
+    inputs: dict[Name, AnyInput] = Field(default_factory=dict, description="What a run has to be given.")
+    rows: RowsPart | None = Field(None, description="A table: one child run for each row.")
+    on: TriggersPart = Field(default_factory=TriggersPart, description="What starts runs.")
+    concurrency: ConcurrencyPart = Field(
+        default_factory=ConcurrencyPart, description="How much runs side by side."
+    )
+    defaults: DefaultsPart = Field(default_factory=DefaultsPart, description="What holds for every step.")
+    steps: Steps = Field(
+        min_length=1, description="The work. Steps run side by side unless one uses another."
+    )
+    on_failure: Steps = Field(default_factory=dict, description="Steps for a run that failed.")
+    outputs: dict[Name, Any] = Field(default_factory=dict, description="What the run hands back.")
+    finally_: Steps = Field(
+        default_factory=dict, alias="finally", description="Steps at the end of every run."
+    )

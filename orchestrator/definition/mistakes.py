@@ -1,0 +1,201 @@
+"""From what a pydantic model refuses to problems with a place in the file."""
+
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from orchestrator.definition.grammar import NAME_RULE
+from orchestrator.definition.problems import Code
+from orchestrator.definition.tree import Mapping, Node, Place, Scalar, Sequence, Source
+from orchestrator.domain.nearest import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """The codes of the three sorts of mistakes, and the noun for a key."""
+
+    unknown: Code = Code.UNKNOWN_KEY
+    missing: Code = Code.MISSING_KEY
+    wrong: Code = Code.WRONG_VALUE
+    noun: str = "key"
+    #: Whether values may hold expressions: what those will be is known only later.
+    rendered_later: bool = False
+
+
+GRAMMAR: Final = Codes()
+PARAMETERS: Final = Codes(
+    Code.UNKNOWN_PARAMETER, Code.MISSING_PARAMETER, Code.WRONG_PARAMETER, "parameter", rendered_later=True
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """What a location of a validation error means in the file."""
+
+    #: The deepest node on the way.
+    node: Node
+    #: The key that leads to it.
+    key_place: Place
+    #: Names and indexes on the way, without the tags of unions.
+    path: tuple[str, ...]
+    #: What the location names beyond the node: a missing key, or nothing.
+    rest: str = ""
+
+    @property
+    def dotted(self) -> str:
+        """`shoot_scripts[0].text`."""
+        return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", ".".join(self.path))
+
+
+def report(
+    source: Source, root: Node, at: Place, model: type[BaseModel], codes: Codes = GRAMMAR
+) -> BaseModel | None:
+    """What `model` makes of the plain data of `root`, whose key stands at `at`; None after noting every mistake."""
+    try:
+        return model.model_validate(root.plain())
+    except ValidationError as error:
+        said: set[tuple[Place, str]] = set()
+        for detail in error.errors(include_url=False, include_input=False):
+            spot = _spot(root, at, detail["loc"])
+            if codes.rendered_later and _undecided(detail["type"], spot.node):
+                continue
+            place, code, message, suggestion = _words(detail, spot, model, codes)
+            if (place, message) not in said:
+                said.add((place, message))
+                source.report(place, code, message, suggestion)
+    return None
+
+
+def _undecided(kind: str, node: Node) -> bool:
+    if kind in {"missing", "extra_forbidden"} or not holds_expression(node):
+        return False
+    return isinstance(node, Scalar) or not kind.endswith("_type")
+
+
+def holds_expression(node: Node) -> bool:
+    """Whether the value of `node` is known only when it is rendered."""
+    match node:
+        case Scalar():
+            return isinstance(node.value, str) and "${{" in node.value
+        case Sequence():
+            return any(map(holds_expression, node.items))
+        case Mapping():
+            return any(map(holds_expression, node.values.values()))
+
+
+def _spot(root: Node, at: Place, loc: tuple[int | str, ...]) -> Spot:
+    node, place, rest = root, at, ""
+    path: tuple[str, ...] = ()
+    for step in loc:
+        if isinstance(node, Mapping) and step in node.values:
+            place, node, path = node.keys[str(step)], node.values[str(step)], (*path, str(step))
+        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+            node, path = node.items[step], (*path, str(step))
+            place = node.place
+        else:
+            rest = str(step)  # a union's tag, `[key]`, or a key that is missing
+    return Spot(node, place, path, rest)
+
+
+def _words(
+    detail: ErrorDetails, spot: Spot, model: type[BaseModel], codes: Codes
+) -> tuple[Place, Code, str, str]:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        name, known = spot.path[-1], known_keys(model, spot.path[:-1])
+        near = did_you_mean(name, known) or _other_hint(name, known)
+        where = f" in {Spot(spot.node, spot.key_place, spot.path[:-1]).dotted}" if len(spot.path) > 1 else ""
+        return spot.key_place, codes.unknown, f"unknown {codes.noun} {name!r}{where}", near
+    if kind == "missing":
+        where = f" in {spot.dotted}" if spot.path else ""
+        return spot.key_place, codes.missing, f"the {codes.noun} {spot.rest!r} is missing{where}", ""
+    if spot.rest == "[key]":
+        return spot.key_place, codes.wrong, f"{spot.path[-1]!r} is not a usable name", NAME_RULE
+    suggestion = "write it in quotes" if kind == "string_type" and isinstance(spot.node, Scalar) else ""
+    if expected := context.get("expected_tags") or (
+        context.get("expected") if kind in {"enum", "literal_error"} else None
+    ):
+        choices = re.findall(r"'([^']*)'", str(expected))
+        given = context.get("tag") or (spot.node.value if isinstance(spot.node, Scalar) else "")
+        suggestion = did_you_mean(str(given), choices)
+        return (
+            _value_place(spot, kind),
+            codes.wrong,
+            f"{spot.dotted or codes.noun} has to be one of {', '.join(choices)}",
+            suggestion,
+        )
+    said = re.sub(r"^(Value error, |(Input|String|List|Dictionary) (?=should ))", "", detail["msg"])
+    said = re.sub(r" after validation, not \d+$", "", re.sub(r"^should ", "has to ", said))
+    message = _MESSAGES.get(kind) or said
+    return (
+        _value_place(spot, kind),
+        codes.wrong,
+        f"{spot.dotted or 'the value'}: {message}".replace(": has to", " has to", 1),
+        suggestion,
+    )
+
+
+def _other_hint(name: str, known: frozenset[str]) -> str:
+    if " " in name:
+        return "put quotes around a text that holds a comma"
+    return f"known: {', '.join(sorted(known))}" if 0 < len(known) <= 12 else ""
+
+
+def _value_place(spot: Spot, kind: str) -> Place:
+    if kind == "union_tag_invalid" and isinstance(spot.node, Mapping) and "type" in spot.node.values:
+        return spot.node.values["type"].place
+    return spot.node.place if isinstance(spot.node, Scalar) else spot.key_place
+
+
+_MESSAGES: Final[AbstractMapping[str, str]] = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "has to be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "has to be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "has to be true or false"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "has to be a mapping"),
+    "list_type": "has to be a list",
+    "string_type": "has to be text",
+}
+
+
+def known_keys(model: type[BaseModel], path: tuple[str, ...]) -> frozenset[str]:
+    """The keys that `model` knows at `path`, indexes and keys of free mappings included in the path."""
+    models: list[Any] = [model]
+    for step in path:
+        models = [inner for outer in models for inner in _inner(outer, step)]
+    return frozenset(name for known in models if _is_model(known) for name in _fields(known))
+
+
+def _inner(annotation: Any, step: str) -> Iterator[Any]:
+    if _is_model(annotation):
+        field = _fields(annotation).get(step)
+        if field is not None:
+            yield from _flat(field)
+    elif get_origin(annotation) is dict:
+        yield from _flat(get_args(annotation)[1])
+    elif get_origin(annotation) in {list, tuple}:
+        yield from _flat(get_args(annotation)[0])
+
+
+def _flat(annotation: Any) -> Iterator[Any]:
+    """The alternatives of an annotation, without None and without what `Annotated` adds."""
+    if get_origin(annotation) is Annotated:
+        yield from _flat(get_args(annotation)[0])
+    elif get_origin(annotation) in {Union, UnionType}:
+        for one in get_args(annotation):
+            yield from _flat(one)
+    else:
+        yield annotation
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

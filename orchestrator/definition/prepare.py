@@ -1,0 +1,234 @@
+"""From a pipeline and what its user gives to the inputs of every run, all checked before the first call."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from orchestrator.definition.files import FileRefusedError, Folders
+from orchestrator.definition.inputs import InputError, is_absent, read_input
+from orchestrator.definition.problems import Code, DefinitionError, Problem
+from orchestrator.definition.rows import Row, Table, read_table
+from orchestrator.domain import expressions
+from orchestrator.domain.expressions import ExpressionError
+from orchestrator.domain.nearest import did_you_mean
+from orchestrator.domain.pipeline import InputSpec, Pipeline
+
+#: Bytes of a run's name: it becomes part of file names, which have 255 of them.
+NAME_LIMIT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRow:
+    """One child run: its name, its inputs and its cells."""
+
+    name: str
+    inputs: Mapping[str, Any]
+    row: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What to start. With rows, `inputs` holds what all of them share; without, the inputs of the one run."""
+
+    inputs: Mapping[str, Any]
+    rows: tuple[PreparedRow, ...] = ()
+
+
+def prepare(
+    pipeline: Pipeline,
+    given: Mapping[str, Any],
+    rows_path: Path | None = None,
+    *,
+    region: str,
+    roots: Sequence[Path] = (),
+) -> Prepared:
+    """The inputs of a run, or of one run for each row of the table (`rows_path`, else the definition's own).
+
+    A cell goes before `given`, `given` before the default; an empty cell counts as not given. File inputs become
+    absolute paths; relative ones start at the table's folder, then at the definition's, and only `roots` may be read
+    (default: those two folders). Raises DefinitionError with all mistakes at once.
+    """
+    return _Preparation(pipeline, given, region, roots).run(rows_path)
+
+
+@dataclass(slots=True)
+class _Preparation:
+    pipeline: Pipeline
+    given: Mapping[str, Any]
+    region: str
+    roots: Sequence[Path]
+    problems: list[Problem] = field(default_factory=list)
+
+    def run(self, rows_path: Path | None) -> Prepared:
+        table = self._table(rows_path)
+        home = Path(self.pipeline.folder)
+        search = [Path(table.file).parent, home] if table else [home]
+        folders = Folders.of(search, self.roots)
+        for name in sorted(self.given.keys() - self.pipeline.inputs.keys()):
+            near = (
+                did_you_mean(name, self.pipeline.inputs)
+                or f"known: {', '.join(self.pipeline.inputs) or 'none'}"
+            )
+            self._report(name, Code.UNKNOWN_INPUT_GIVEN, f"the pipeline has no input {name!r}", near)
+        columns = table.columns if table else ()
+        shared = self._shared(folders, frozenset(columns))
+        rows = self._rows(table, shared, folders) if table else ()
+        if self.problems:
+            raise DefinitionError(sorted(self.problems, key=lambda problem: (problem.line, problem.col)))
+        return Prepared(shared, rows)
+
+    def _table(self, rows_path: Path | None) -> Table | None:
+        spec = self.pipeline.rows
+        if rows_path is None and spec is not None:
+            if spec.from_ is None:
+                message = f"the pipeline {self.pipeline.name!r} needs a table"
+                raise DefinitionError(
+                    [Problem("--rows", 0, 0, Code.TABLE_UNREADABLE, message, "give it with --rows TABLE")]
+                )
+            home = Path(self.pipeline.folder)
+            try:
+                rows_path = Path(Folders.of([home], self.roots).find(spec.from_))
+            except FileRefusedError as error:
+                problem = Problem(
+                    "rows.from", 0, 0, Code.TABLE_UNREADABLE, f"the table {error}", error.suggestion
+                )
+                raise DefinitionError([problem]) from error
+        return read_table(rows_path) if rows_path is not None else None
+
+    def _shared(self, folders: Folders, columns: frozenset[str]) -> dict[str, Any]:
+        """Values from `given` and the defaults. An input that is a column may still get its value there."""
+        shared: dict[str, Any] = {}
+        for name, spec in self.pipeline.inputs.items():
+            value = self.given.get(name)
+            origin = f"-i {name}" if not is_absent(value) else f"the default of {name}"
+            value = spec.default if is_absent(value) else value
+            if not is_absent(value):
+                try:
+                    shared[name] = self._read(spec, value, folders)
+                except InputError as error:
+                    self._report(origin, Code.WRONG_INPUT, f"{name}: {error}", error.suggestion)
+                except FileRefusedError as error:
+                    self._report(origin, error.code, f"{name}: {error}", error.suggestion)
+            elif name not in columns:
+                if spec.required:
+                    near = did_you_mean(name, columns)
+                    hint = (
+                        f"the table has no such column, {near}" if near else f"give it with -i {name}=VALUE"
+                    )
+                    self._report(name, Code.MISSING_INPUT, f"the input {name!r} has no value", hint)
+                else:
+                    shared[name] = None
+        return shared
+
+    def _rows(self, table: Table, shared: Mapping[str, Any], folders: Folders) -> tuple[PreparedRow, ...]:
+        self._check_columns(table)
+        names: dict[str, int] = {}
+        rows = []
+        for number, row in enumerate(table.rows, 1):
+            inputs = self._row_inputs(table, row, shared, folders)
+            cells = {column: row.cells.get(column) for column in table.columns if column}
+            name = self._row_name(table, row, number, {"row": cells, "inputs": inputs})
+            if name is None:
+                continue
+            if name in names:
+                message = f"the name {name!r} is taken by the row in line {names[name]}"
+                self.problems.append(
+                    table.problem(
+                        row, self._name_column, Code.ROW_NAME, message, "each run needs a name of its own"
+                    )
+                )
+            names.setdefault(name, row.line)
+            rows.append(PreparedRow(name, inputs, cells))
+        return tuple(rows)
+
+    def _row_inputs(
+        self, table: Table, row: Row, shared: Mapping[str, Any], folders: Folders
+    ) -> dict[str, Any]:
+        inputs = dict(shared)
+        for name, spec in self.pipeline.inputs.items():
+            if name not in table.columns:
+                continue
+            value = row.cells.get(name)
+            if is_absent(value):
+                if name not in shared and spec.required:
+                    self.problems.append(table.problem(row, name, Code.MISSING_INPUT, f"{name} is empty"))
+                inputs.setdefault(name, None)
+                continue
+            try:
+                inputs[name] = self._read(spec, value, folders)
+            except InputError as error:
+                self.problems.append(
+                    table.problem(row, name, Code.WRONG_INPUT, f"{name}: {error}", error.suggestion)
+                )
+            except FileRefusedError as error:
+                self.problems.append(
+                    table.problem(row, name, error.code, f"{name}: {error}", error.suggestion)
+                )
+        return {name: inputs.get(name) for name in self.pipeline.inputs}
+
+    def _row_name(self, table: Table, row: Row, number: int, scope: Mapping[str, Any]) -> str | None:
+        template = self.pipeline.rows.name if self.pipeline.rows else None
+        if template is None:
+            return f"row-{number}"
+        try:
+            value = expressions.render(template, scope)
+        except ExpressionError as error:
+            self.problems.append(
+                table.problem(row, self._name_column, Code.ROW_NAME, f"the row's name: {error}")
+            )
+            return None
+        name = (
+            str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+        )
+        reason = _unusable(name)
+        if reason:
+            message = f"the row's name {name[:60]!r} {reason}"
+            self.problems.append(
+                table.problem(row, self._name_column, Code.ROW_NAME, message, "`| slug` makes a usable name")
+            )
+            return None
+        return name
+
+    @property
+    def _name_column(self) -> str:
+        """The first column that the name of a row's run uses."""
+        template = self.pipeline.rows.name if self.pipeline.rows else None
+        used = sorted(expressions.references(template or ""), key=lambda name: name.offset)
+        return next((name.path[0] for name in used if name.root == "row" and name.path), "")
+
+    def _check_columns(self, table: Table) -> None:
+        pipeline = self.pipeline
+        steps = (*pipeline.steps, *pipeline.on_failure, *pipeline.finally_)
+        used = expressions.references([step.with_ for step in steps]) | expressions.references(
+            dict(pipeline.outputs)
+        )
+        for step in steps:
+            if step.if_ is not None:
+                for expression in expressions.condition(step.if_).expressions:
+                    used |= set(expression.references())
+        if pipeline.rows and pipeline.rows.name:
+            used |= expressions.references(pipeline.rows.name)
+        for column in sorted(
+            {ref.path[0] for ref in used if ref.root == "row" and ref.path} - set(table.columns)
+        ):
+            near = did_you_mean(column, table.columns) or f"its columns: {', '.join(table.columns)}"
+            message = f"the definition uses the column {column!r}, which the table does not have"
+            self.problems.append(table.problem(None, "", Code.UNKNOWN_COLUMN, message, near))
+
+    def _read(self, spec: InputSpec, value: Any, folders: Folders) -> Any:
+        read = read_input(spec, value, self.region)
+        return folders.find(read) if spec.type == "file" else read
+
+    def _report(self, origin: str, code: Code, message: str, suggestion: str) -> None:
+        self.problems.append(Problem(origin, 0, 0, code, message, suggestion))
+
+
+def _unusable(name: str) -> str:
+    if not name:
+        return "is empty"
+    if "/" in name or "\\" in name or name.startswith(".") or not name.isprintable():
+        return "holds characters that a file name cannot have"
+    if len(name.encode()) > NAME_LIMIT:
+        return f"is longer than {NAME_LIMIT} bytes"
+    return ""

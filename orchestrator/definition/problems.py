@@ -1,0 +1,93 @@
+"""Mistakes in definitions, inputs and tables: one table of codes, one shape, all of them reported at once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from orchestrator.errors import UsageError
+
+
+class Code(StrEnum):
+    """The stable codes of problems; `meaning` is one line for the reference."""
+
+    meaning: str
+
+    def __new__(cls, code: str, meaning: str) -> Self:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    UNREADABLE = "D101", "The definition file cannot be read."
+    ENCODING = "D102", "The definition is not UTF-8 text."
+    TOO_LARGE = "D103", "The definition is too large, too deep, or grows too much through its aliases."
+    SYNTAX = "D104", "The file is not YAML 1.2."
+    DUPLICATE_KEY = "D105", "The same key stands twice in one mapping."
+    YAML_FEATURE = (
+        "D106",
+        "A feature of YAML that definitions do not use (tags, several documents, keys that are not text).",
+    )
+    EMPTY = "D107", "The file holds no definition."
+
+    UNKNOWN_KEY = "D201", "A key that the definition language does not have."
+    MISSING_KEY = "D202", "A required key is missing."
+    WRONG_VALUE = "D203", "A value has the wrong type, form or range."
+    UNSUPPORTED = "D204", "A part of the definition language that this version does not carry out yet."
+    NAME_TWICE = "D205", "Two steps share a name."
+
+    UNKNOWN_KIND = "D301", "`uses` names a step kind that does not exist."
+    UNKNOWN_PARAMETER = "D302", "The step kind has no such parameter."
+    MISSING_PARAMETER = "D303", "A required parameter of the step kind is missing."
+    WRONG_PARAMETER = "D304", "A parameter has the wrong type or range."
+    UNKNOWN_NEED = "D305", "`needs` names a step that does not exist or cannot be waited for."
+    CYCLE = "D306", "Steps wait for each other in a circle."
+    SELF_REFERENCE = "D307", "A step uses its own outputs or waits for itself."
+
+    EXPRESSION = "D401", "An expression cannot be read."
+    UNKNOWN_ROOT = "D402", "An expression uses a name that is not inputs, steps, row or run."
+    UNKNOWN_INPUT = "D403", "An expression uses an input that is not declared."
+    UNKNOWN_STEP = "D404", "An expression uses a step that does not exist or has not run by then."
+    UNKNOWN_OUTPUT = "D405", "An expression uses an output that the step kind does not have."
+    UNKNOWN_MEMBER = "D406", "An expression uses a part of `run` or `row` that does not exist."
+    NO_EXPRESSION_HERE = "D407", "An expression stands where only a fixed value may."
+
+    WRONG_DEFAULT = "D501", "The default of an input does not fit its own type."
+    MISSING_INPUT = "D502", "A required input has no value."
+    UNKNOWN_INPUT_GIVEN = "D503", "A value was given for an input that is not declared."
+    WRONG_INPUT = "D504", "The value of an input does not fit its type."
+    FILE_MISSING = "D505", "A file input does not exist or cannot be read."
+    FILE_OUTSIDE = "D506", "A file input lies outside the folders that may be read."
+    FILE_REFUSED = "D507", "A file input is empty or of a type that is not accepted."
+
+    TABLE_UNREADABLE = "D601", "The table cannot be read."
+    TABLE_FORMAT = "D602", "The table's format is not supported."
+    TABLE_HEADER = "D603", "The header of the table is missing, incomplete or ambiguous."
+    TABLE_ROW = "D604", "A row of the table is malformed."
+    ROW_NAME = "D605", "The name of a row's run is missing, taken twice or not usable as a name."
+    UNKNOWN_COLUMN = "D606", "An expression uses a column that the table does not have."
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake and its place. Lines and columns count from 1; 0 means that there is none (a command-line value)."""
+
+    file: str
+    line: int
+    col: int
+    code: Code
+    message: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.col}" if self.line else self.file
+        return f"{place}: {self.code} {self.message}" + (f" ({self.suggestion})" if self.suggestion else "")
+
+
+class DefinitionError(UsageError):
+    """A definition, its inputs or its table hold mistakes."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """`problems` holds every mistake found; the message lists them, one a line."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))

@@ -1,0 +1,229 @@
+"""Inputs of runs: from texts and tables, all mistakes before the first call."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.definition.prepare import NAME_LIMIT, prepare
+from orchestrator.definition.problems import DefinitionError, Problem
+from orchestrator.domain.pipeline import Pipeline
+
+Check = Callable[[str | bytes], tuple[Pipeline | None, list[Problem]]]
+
+INPUTS = """\
+pipeline: p
+inputs:
+  title: {type: string, max_length: 10}
+  image: {type: file, accept: [png]}
+  count: {type: integer, default: 2}
+  voice: {type: timbre, default: Emma}
+  note: {type: string, required: false}
+"""
+STEPS = 'steps: {a: {uses: any, with: {t: "${{ inputs.title }}"}}}\n'
+EMMA = "aca15f9fe7912b2d5d8eb827f2d1327b"
+
+
+@pytest.fixture
+def pipeline(check: Check, tmp_path: Path) -> Callable[[str], Pipeline]:
+    """Makes the pipeline of a text; `a.png` and `sub/b.png` stand in its folder."""
+    (tmp_path / "a.png").write_bytes(b"png")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b.png").write_bytes(b"png")
+
+    def made(text: str) -> Pipeline:
+        found, problems = check(text)
+        assert found is not None, problems
+        return found
+
+    return made
+
+
+def said(caught: pytest.ExceptionInfo[DefinitionError], tmp_path: Path) -> list[str]:
+    return [str(problem).replace(f"{tmp_path.resolve()}", "HOME") for problem in caught.value.problems]
+
+
+def test_one_run_gets_given_values_and_defaults(pipeline: Callable[[str], Pipeline], tmp_path: Path) -> None:
+    """Without a table there is one set of inputs, read by type, files as absolute paths."""
+    prepared = prepare(
+        pipeline(INPUTS + STEPS), {"title": "012", "image": "a.png", "count": "7"}, region="cn-north-4"
+    )
+    assert prepared.rows == ()
+    assert prepared.inputs == {
+        "title": "012",
+        "image": str(tmp_path.resolve() / "a.png"),
+        "count": 7,
+        "voice": EMMA,
+        "note": None,
+    }
+
+
+def test_a_table_makes_one_run_a_row(pipeline: Callable[[str], Pipeline], tmp_path: Path) -> None:
+    """A cell goes before a given value, that before the default; other columns are there as `row`."""
+    (tmp_path / "sub" / "t.csv").write_text("sku,title,image,count\n001,One,b.png,\n002,Two,a.png,9\n")
+    made = pipeline(INPUTS + 'rows: {name: "${{ row.sku }} ${{ inputs.count }}"}\n' + STEPS)
+    prepared = prepare(made, {"count": "5"}, tmp_path / "sub" / "t.csv", region="cn-north-4")
+    assert [row.name for row in prepared.rows] == ["001 5", "002 9"]
+    first, second = prepared.rows
+    assert first.row == {"sku": "001", "title": "One", "image": "b.png", "count": ""}
+    assert first.inputs["image"] == str(tmp_path.resolve() / "sub" / "b.png")
+    assert second.inputs["image"] == str(tmp_path.resolve() / "a.png")
+    assert (first.inputs["count"], second.inputs["count"], first.inputs["voice"]) == (5, 9, EMMA)
+    assert prepared.inputs == {"count": 5, "voice": EMMA, "note": None}
+
+
+def test_rows_without_a_name_are_numbered(pipeline: Callable[[str], Pipeline], tmp_path: Path) -> None:
+    """The table of the definition itself is read, and rows are called row-1, row-2."""
+    (tmp_path / "t.csv").write_text("title,image\nOne,a.png\n\nTwo,a.png\n")
+    prepared = prepare(pipeline(INPUTS + "rows: {from: t.csv}\n" + STEPS), {}, region="cn-north-4")
+    assert [row.name for row in prepared.rows] == ["row-1", "row-2"]
+
+
+def test_every_mistake_of_a_table_is_reported_with_line_and_column(
+    pipeline: Callable[[str], Pipeline], tmp_path: Path
+) -> None:
+    """All rows are checked before anything starts."""
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "t.csv").write_text(
+        "sku,title,image,count\n"
+        "a,One,a.pgn,1\n"
+        "b,,a.png,x\n"
+        "a,Much too long,empty.png,1\n"
+        "c/d,Four,b.png,1\n"
+        "e,Five,../../etc/passwd.png,1\n"
+    )
+    made = pipeline(INPUTS + 'rows: {from: t.csv, name: "${{ row.sku }}"}\n' + STEPS)
+    with pytest.raises(DefinitionError) as caught:
+        prepare(made, {}, region="cn-north-4")
+    assert said(caught, tmp_path) == [
+        'HOME/t.csv:2:3: D504 image: "a.pgn" is not a file of type png',
+        "HOME/t.csv:3:2: D502 title is empty",
+        'HOME/t.csv:3:4: D504 count: "x" is not a whole number',
+        "HOME/t.csv:4:1: D605 the name 'a' is taken by the row in line 2 (each run needs a name of its own)",
+        "HOME/t.csv:4:2: D504 title: has 13 characters, more than 10",
+        "HOME/t.csv:4:3: D507 image: 'empty.png' is empty",
+        (
+            "HOME/t.csv:5:1: D605 the row's name 'c/d' holds characters that a file name cannot have "
+            "(`| slug` makes a usable name)"
+        ),
+        "HOME/t.csv:5:3: D505 image: 'b.png' does not exist in HOME (did you mean 'a.png'?)",
+        (
+            "HOME/t.csv:6:3: D506 image: '../../etc/passwd.png' leads out of the folders that may be read "
+            "(those are HOME; see the setting files.roots)"
+        ),
+    ]
+
+
+def test_mistakes_of_given_values_are_all_reported(
+    pipeline: Callable[[str], Pipeline], tmp_path: Path
+) -> None:
+    """Unknown, missing, wrong: all at once, each with what to do."""
+    with pytest.raises(DefinitionError) as caught:
+        prepare(
+            pipeline(INPUTS + STEPS),
+            {"titel": "x", "image": "c.png", "count": "x", "voice": "Ema"},
+            region="cn-north-4",
+        )
+    assert said(caught, tmp_path) == [
+        "titel: D503 the pipeline has no input 'titel' (did you mean 'title'?)",
+        "title: D502 the input 'title' has no value (give it with -i title=VALUE)",
+        "-i image: D505 image: 'c.png' does not exist in HOME (did you mean 'a.png'?)",
+        '-i count: D504 count: "x" is not a whole number',
+        "-i voice: D504 voice: there is no timbre 'Ema' (did you mean 'Emma'?)",
+    ]
+
+
+def test_columns_that_the_definition_uses_have_to_be_there(
+    pipeline: Callable[[str], Pipeline], tmp_path: Path
+) -> None:
+    """A misspelt column is found before the first row starts, wherever it is used."""
+    (tmp_path / "t.csv").write_text("title,image,colour\nx,a.png,red\n")
+    made = pipeline(
+        INPUTS + "rows: {from: t.csv}\n"
+        'steps: {a: {uses: any, if: row.flag, with: {t: "${{ row.color }}"}}}\noutputs: {x: "${{ row.title }}"}\n'
+    )
+    with pytest.raises(DefinitionError) as caught:
+        prepare(made, {}, region="cn-north-4")
+    assert said(caught, tmp_path) == [
+        "HOME/t.csv:1:1: D606 the definition uses the column 'color', which the table does not have (did you mean 'colour'?)",
+        (
+            "HOME/t.csv:1:1: D606 the definition uses the column 'flag', which the table does not have "
+            "(its columns: title, image, colour)"
+        ),
+    ]
+
+
+def test_a_required_input_without_a_column_is_one_problem(
+    pipeline: Callable[[str], Pipeline], tmp_path: Path
+) -> None:
+    """Not one problem a row, and a similar column is pointed out."""
+    (tmp_path / "t.csv").write_text("titel,image\nx,a.png\ny,a.png\n")
+    with pytest.raises(DefinitionError) as caught:
+        prepare(pipeline(INPUTS + STEPS), {}, tmp_path / "t.csv", region="cn-north-4")
+    assert said(caught, tmp_path) == [
+        "title: D502 the input 'title' has no value (the table has no such column, did you mean 'titel'?)"
+    ]
+
+
+def test_links_that_lead_out_are_refused(
+    pipeline: Callable[[str], Pipeline], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A link counts as what it leads to; `roots` widens what may be read."""
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "c.png").write_bytes(b"png")
+    (tmp_path / "link.png").symlink_to(outside / "c.png")
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    made = pipeline(INPUTS + STEPS)
+    with pytest.raises(DefinitionError, match="D506"):
+        prepare(made, {"title": "x", "image": "link.png"}, region="cn-north-4")
+    with pytest.raises(DefinitionError, match="D506"):
+        prepare(made, {"title": "x", "image": str(outside / "c.png")}, region="cn-north-4")
+    with pytest.raises(DefinitionError, match="D505"):
+        prepare(made, {"title": "x", "image": "loop.png"}, region="cn-north-4")
+    prepared = prepare(made, {"title": "x", "image": "link.png"}, region="cn-north-4", roots=[outside])
+    assert prepared.inputs["image"] == str(outside.resolve() / "c.png")
+
+
+def test_what_exists_outside_is_not_told(pipeline: Callable[[str], Pipeline]) -> None:
+    """A path outside gets the same answer whether it exists or not."""
+    made = pipeline(INPUTS + "  any_file: {type: file, required: false}\n" + STEPS)
+    answers = []
+    for path in ("/etc/passwd", "/etc/passwt"):
+        with pytest.raises(DefinitionError) as caught:
+            prepare(made, {"title": "x", "image": "a.png", "any_file": path}, region="cn-north-4")
+        answers.append(str(caught.value).replace(path, "PATH"))
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("sub.png", "D507"), ("https://example.com/a.png", "D505"), ("x" * 5000 + ".png", "D505")],
+)
+def test_odd_paths(pipeline: Callable[[str], Pipeline], tmp_path: Path, path: str, code: str) -> None:
+    """A folder, an address and an endless name are problems, not crashes."""
+    (tmp_path / "sub.png").mkdir()
+    with pytest.raises(DefinitionError, match=code):
+        prepare(pipeline(INPUTS + STEPS), {"title": "x", "image": path}, region="cn-north-4")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", ".hidden", "a/b", "a\\b", "a\x07b", "x" * (NAME_LIMIT + 1), "产" * 70]
+)
+def test_names_that_are_no_file_names_are_refused(
+    pipeline: Callable[[str], Pipeline], tmp_path: Path, name: str
+) -> None:
+    """A run's name becomes part of file names."""
+    (tmp_path / "t.csv").write_text(f'sku,title,image\n"{name}",x,a.png\n')
+    made = pipeline(INPUTS + 'rows: {from: t.csv, name: "${{ row.sku }}"}\n' + STEPS)
+    with pytest.raises(DefinitionError, match="D605"):
+        prepare(made, {}, region="cn-north-4")
+
+
+def test_rows_declared_without_a_table_need_one(pipeline: Callable[[str], Pipeline], tmp_path: Path) -> None:
+    """`rows` without `from` waits for --rows; a table outside the definition's folder is refused."""
+    with pytest.raises(DefinitionError, match="give it with --rows TABLE"):
+        prepare(pipeline(INPUTS + 'rows: {name: "${{ row.a }}"}\n' + STEPS), {}, region="cn-north-4")
+    with pytest.raises(DefinitionError, match="leads out of the folders"):
+        prepare(pipeline(INPUTS + "rows: {from: ../t.csv}\n" + STEPS), {}, region="cn-north-4")
+    with pytest.raises(DefinitionError, match="does not exist"):
+        prepare(pipeline(INPUTS + "rows: {from: t.csv}\n" + STEPS), {}, region="cn-north-4")
