@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, assert_never
 
 import structlog
@@ -227,10 +228,16 @@ class _Attempt:
             order=self.job.order,
             run_created_at=self._run.created_at or self._clock(),
             around=self._around,
+            folder=Path(self._run.pipeline.folder),
+            input_files=self._input_files(),
             sent=self._sent,
             note=self._note,
             on_progress=lambda phase, done, total: self._progress(run_id, step_id, phase, done, total),
         )
+
+    def _input_files(self) -> frozenset[str]:
+        specs, inputs = self._run.pipeline.inputs, self._run.inputs
+        return frozenset(str(inputs.get(name)) for name, spec in specs.items() if spec.type == "file")
 
     def unknown(self, error: ev.ErrorInfo) -> ev.StepUnknown:
         return ev.StepUnknown(self.step.id, self.number, error)

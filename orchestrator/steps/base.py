@@ -71,8 +71,8 @@ class Parameters(BaseModel):
 class Transfers(Protocol):
     """Moving files to and from presigned URLs; `transfer.files.Files` does."""
 
-    def parts_for(self, size: int) -> int:
-        """How many parts a file of `size` bytes is sent in; 1: one PUT."""
+    def part_count(self, size: int) -> int | None:
+        """How many parts a file of `size` bytes is sent in; None: one PUT."""
         ...
 
     async def describe(self, path: Path) -> HashedFile:
@@ -106,6 +106,8 @@ class Surroundings:
     out: Path
     callback_address: Callable[[RunId], CallbackAddress | None]
     post_json: Callable[[str, Mapping[str, Any]], Awaitable[int]]
+    #: Folders that steps may read; none: the definition's own folder.
+    roots: Sequence[Path] = ()
 
 
 @dataclass(slots=True)
@@ -124,6 +126,9 @@ class StepContext:
     order: float
     run_created_at: datetime
     around: Surroundings
+    #: Where the definition lies, and the files that were checked when the run was prepared.
+    folder: Path
+    input_files: frozenset[str]
     #: Journals that a creating request is about to leave.
     sent: Callable[[], Awaitable[None]]
     #: Journals facts worth keeping across attempts.
@@ -134,6 +139,20 @@ class StepContext:
     def label(self) -> str:
         """Under which the limiter shows the step's calls."""
         return call_label(self.run_id, self.step_id)
+
+    def local_file(self, path: str) -> Path:
+        """The file that a definition means. Raises StepError for one outside of what it may read."""
+        if path in self.input_files:
+            return Path(path)
+        found = (self.folder / path).resolve()
+        roots = [root.resolve() for root in self.around.roots or (self.folder,)]
+        if not any(found.is_relative_to(root) for root in roots):
+            raise StepError(
+                f"{path!r} is outside of the folders that this definition may read.",
+                hint="Move the file beside the definition, or allow its folder in files.roots.",
+                code="BAD_PATH",
+            )
+        return found
 
     async def call(self, operation: Operation[Q, R], **arguments: Any) -> R:
         """A call that may be repeated freely: reads, confirmations, deletions."""

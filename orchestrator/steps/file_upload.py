@@ -40,7 +40,7 @@ class FileUpload(StepKind[FileUploadParams]):
         """Reference 4.2.1 (one PUT), 4.2.4 (parts), 4.2.2 (a file left behind)."""
         if left_behind := ctx.facts.get("file_id"):
             await _delete(str(left_behind), ctx)
-        path = Path(params.path)
+        path = ctx.local_file(params.path)
         ctx.on_progress("hashing", 0, 0)
         file = await ctx.around.transfers.describe(path)
         digest = file.digest
@@ -56,8 +56,8 @@ class FileUpload(StepKind[FileUploadParams]):
     ) -> tuple[str, list[str]]:
         name = _name(params)
         file_type = Path(name).suffix.lstrip(".").lower() or "bin"
-        parts = ctx.around.transfers.parts_for(file.size)
-        if parts == 1:
+        parts = ctx.around.transfers.part_count(file.size)
+        if parts is None:
             request = FilesCreateReq(
                 file_name=name,
                 file_md5=file.md5_base64,
@@ -86,9 +86,9 @@ class FileUpload(StepKind[FileUploadParams]):
             )
             created_large = await ctx.create(operations.create_large_file, body=large)
             urls, file_id = created_large.upload_urls or [], created_large.file_id
-        if not file_id or len(urls) != parts:
+        if not file_id or len(urls) != (parts or 1):
             raise StepError(
-                f"The API gave {len(urls)} upload addresses for {parts} parts.",
+                f"The API gave {len(urls)} upload addresses for {parts or 1} parts.",
                 code="BAD_ANSWER",
                 retry=RetryClass.LATER,
             )

@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 from orchestrator.emulator import wire as served
 from orchestrator.emulator.core import Emulator
-from orchestrator.emulator.presign import StorageError
 from orchestrator.emulator.storage import StorageRules
 from orchestrator.errors import RetryClass
 from orchestrator.metastudio import callbacks
@@ -118,8 +117,8 @@ class SimulatedFiles:
     network: Network
     downloads: dict[Path, int]
 
-    def parts_for(self, size: int) -> int:
-        return 1
+    def part_count(self, size: int) -> int | None:
+        return None
 
     async def describe(self, path: Path) -> HashedFile:
         content = str(path).encode()
@@ -138,14 +137,12 @@ class SimulatedFiles:
             "Content-Length": str(len(content)),
             "Content-Type": "image/png",
         }
-        request = _storage_request("PUT", urls[0], headers)
-        try:
-            upload = network.storage.admit_put(request)
-            digest = hashlib.md5(content, usedforsecurity=False).digest()
-            network.storage.received(upload, len(content), digest)
-            network.storage.stored(upload, digest)
-        except StorageError as error:
-            raise TransferError(str(error), retry=RetryClass.NEVER, expired=True) from error
+        answer = network.storage.put(_storage_request("PUT", urls[0], headers, content))
+        if answer.status != 200:
+            expired = answer.status == 403
+            raise TransferError(
+                f"The storage answered {answer.status}.", retry=RetryClass.LATER, expired=expired
+            )
         if network.happens(network.weather.lost_after):
             raise TransferError("The connection was lost.", retry=RetryClass.LATER)
         on_progress(len(content), len(content))
@@ -158,9 +155,9 @@ class SimulatedFiles:
         return size or 0
 
 
-def _storage_request(method: str, url: str, headers: dict[str, str]) -> served.Request:
+def _storage_request(method: str, url: str, headers: dict[str, str], body: bytes) -> served.Request:
     parts = urlsplit(url)
-    return served.Request(method, f"{parts.path}?{parts.query}", {"Host": parts.netloc, **headers})
+    return served.Request(method, f"{parts.path}?{parts.query}", {"Host": parts.netloc, **headers}, body)
 
 
 def _md5_base64(content: bytes) -> str:
