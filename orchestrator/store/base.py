@@ -106,6 +106,10 @@ class RunFilter:
 class Store(Protocol):
     """A journal and its derived tables. Every write is durable when the call returns."""
 
+    async def claim(self, owner: str) -> str:
+        """Whose runs these are: `owner` when nobody was before, else the first who claimed them."""
+        ...
+
     async def put_definition(self, hash_: DefinitionHash, body: str) -> None:
         """Keep a definition's canonical JSON under its hash; a known one is left as it is."""
         ...

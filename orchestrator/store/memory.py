@@ -19,12 +19,17 @@ class MemoryStore:
 
     def __init__(self, latency: Callable[[], Awaitable[None]] = _at_once) -> None:
         self._latency = latency
+        self._owner = ""
         self._definitions: dict[DefinitionHash, str] = {}
         self._journals: dict[RunId, list[Event]] = {}
         self._summaries: dict[RunId, Summary] = {}
         self._top_level: set[RunId] = set()
         self._rows: dict[RunId, list[Row]] = {}
         self._waits: dict[tuple[RunId, StepId], Wait] = {}
+
+    async def claim(self, owner: str) -> str:
+        self._owner = self._owner or owner
+        return self._owner
 
     async def put_definition(self, hash_: DefinitionHash, body: str) -> None:
         self._definitions.setdefault(hash_, body)

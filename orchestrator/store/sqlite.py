@@ -88,6 +88,10 @@ class SqliteStore:
 
     # Writing
 
+    async def claim(self, owner: str) -> str:
+        await self._write(lambda c: sql.claim(c, owner))
+        return str((await self._read(lambda c: c.execute("SELECT name FROM owner").fetchone()))[0])
+
     async def put_definition(self, hash_: DefinitionHash, body: str) -> None:
         await self._write(lambda c: sql.put_definition(c, hash_, body))
 

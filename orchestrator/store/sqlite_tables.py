@@ -27,6 +27,10 @@ def when(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
+def claim(connection: sqlite3.Connection, owner: str) -> None:
+    connection.execute("INSERT INTO owner SELECT ? WHERE NOT EXISTS (SELECT 1 FROM owner)", (owner,))
+
+
 def put_definition(connection: sqlite3.Connection, hash_: DefinitionHash, body: str) -> None:
     connection.execute("INSERT OR IGNORE INTO definitions VALUES (?,?)", (hash_, body))
 

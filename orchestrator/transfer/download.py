@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import os
 import secrets
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -18,9 +18,6 @@ from orchestrator.transfer.connection import signed_url, translated
 from orchestrator.transfer.errors import ERROR_BODY_BYTES, TransferError, refusal
 from orchestrator.transfer.source import CHUNK_BYTES, unusable
 from orchestrator.transfer.upload import OnProgress
-
-#: A temporary file untouched for this long belongs to a process that died.
-_ABANDONED_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +126,7 @@ class _PartFile:
         self._target.parent.mkdir(parents=True, exist_ok=True)
         self._sweep()
         self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def write(self, chunk: bytes) -> None:
         assert self._fd is not None
@@ -156,8 +154,8 @@ class _PartFile:
         self._path.unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Removes what killed processes left of earlier downloads to the same target."""
+        """Removes what killed processes left of earlier downloads to the same target: a living one holds its lock."""
         for old in self._target.parent.glob(f"{self._prefix}*.part"):
-            with contextlib.suppress(OSError):
-                if time.time() - old.stat().st_mtime > _ABANDONED_S:
-                    old.unlink()
+            with contextlib.suppress(OSError), old.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                old.unlink()

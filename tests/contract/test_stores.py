@@ -209,3 +209,9 @@ async def test_definitions_are_kept_by_hash(store: Store) -> None:
     assert await store.definition(DefinitionHash("h")) == "{}"
     with pytest.raises(StoreError, match="no definition"):
         await store.definition(DefinitionHash("x"))
+
+
+async def test_a_store_belongs_to_whoever_came_first(store: Store) -> None:
+    """Runs of one project are not carried on in the name of another."""
+    assert await store.claim("project one") == "project one"
+    assert await store.claim("project two") == "project one"

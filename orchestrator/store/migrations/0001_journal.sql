@@ -1,4 +1,9 @@
 -- The journal and what is derived from it. Times are seconds since 1970 UTC.
+-- Whose runs these are: the provider's project, set once.
+CREATE TABLE owner (
+  name TEXT NOT NULL
+);
+
 CREATE TABLE definitions (
   hash TEXT PRIMARY KEY,
   body TEXT NOT NULL

@@ -1,6 +1,7 @@
 """Downloads from a real storage server."""
 
 import asyncio
+import fcntl
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -121,8 +122,9 @@ async def test_sweeps(storage: Storage, downloader: Downloader, tmp_path: Path) 
     dead, alive = tmp_path / f".{prefix}.dead.part", tmp_path / f".{prefix}.alive.part"
     dead.touch()
     alive.touch()
-    os.utime(dead, (1, 1))
-    await downloader.download(storage.url("v"), to)
+    with alive.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        await downloader.download(storage.url("v"), to)
     assert (dead.exists(), alive.exists()) == (False, True)
 
 

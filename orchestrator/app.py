@@ -1,0 +1,275 @@
+"""The composition root: the one file that names concrete classes and wires them."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from orchestrator.definition.kinds import StepKindInfo
+from orchestrator.domain.decide import Policy
+from orchestrator.domain.ids import RunId
+from orchestrator.emulator.config import EmulatorConfig
+from orchestrator.emulator.server import EmulatorServer
+from orchestrator.engine.engine import Engine, EngineSettings
+from orchestrator.engine.poller import PollPolicy
+from orchestrator.errors import RetryClass, UnreachableError, UsageError
+from orchestrator.limits.local import LocalLimiter
+from orchestrator.metastudio import callbacks
+from orchestrator.metastudio.auth.credentials import AkSk, Credentials, Token, TokenLogin
+from orchestrator.metastudio.client import MetaStudio
+from orchestrator.metastudio.operations import OPERATIONS, RATES
+from orchestrator.metastudio.transport import AioHttpTransport
+from orchestrator.server.admin import AdminServer
+from orchestrator.server.engine_reads import EngineReads, EngineSink
+from orchestrator.server.public import CallbackSink, PublicServer
+from orchestrator.settings import Settings
+from orchestrator.steps.base import CallbackAddress, StepError, Surroundings, kinds
+from orchestrator.store.sqlite import SqliteStore
+from orchestrator.transfer.download import Downloader
+from orchestrator.transfer.files import Files
+from orchestrator.transfer.upload import Uploader
+
+#: The emulator of this process carries out a request at once or, killed with us, not at all.
+_EMULATOR_PATIENCE = Policy(quiet_time_s=2.0, lookup_every_s=1.0, answer_within_s=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Everything that runs, wired."""
+
+    settings: Settings
+    store: SqliteStore
+    engine: Engine
+    api: MetaStudio
+    limiter: LocalLimiter
+    emulator: EmulatorServer | None
+    #: Address of the dashboard, when it is on.
+    admin_url: str | None
+    #: Runs that were taken up where an earlier process left them.
+    resumed: int
+
+
+def kind_infos() -> Mapping[str, StepKindInfo]:
+    """What a definition has to know of each step kind."""
+    return {name: StepKindInfo(kind.params, kind.outputs) for name, kind in kinds().items()}
+
+
+def state_path(settings: Settings) -> Path:
+    """The file of the embedded store. Raises UsageError for any other kind of state."""
+    scheme, _, path = settings.state.partition(":///")
+    if scheme != "sqlite":
+        raise UsageError(
+            "This version keeps its state in SQLite only.", hint="Set state to sqlite:///path/to/state.db."
+        )
+    return Path(path)
+
+
+@asynccontextmanager
+async def application(
+    settings: Settings, *, emulator: bool = False, admin: bool = False
+) -> AsyncIterator[Application]:
+    """Start everything, and on leaving stop it in the reverse order.
+
+    `emulator`: MetaStudio is played by an emulator inside this process, its world kept beside the state.
+    """
+    path = state_path(settings)
+    async with AsyncExitStack() as stack:
+        store = await SqliteStore(path).open()
+        stack.push_async_callback(store.close)
+        cloud = await stack.enter_async_context(_emulator(settings, path)) if emulator else None
+        project_id = cloud.config.project_id if cloud else _project_id(settings)
+        await _claim(store, path, f"{settings.region}/{project_id}")
+        limiter = LocalLimiter(
+            {**RATES[settings.region], **settings.limits},
+            categories={operation.id: operation.category for operation in OPERATIONS.values()},
+        )
+        api = MetaStudio(
+            await stack.enter_async_context(AioHttpTransport()),
+            AkSk(cloud.config.ak, cloud.config.sk) if cloud else credentials(settings),
+            limiter,
+            cloud.endpoint if cloud else settings.endpoint,
+            project_id,
+            region=settings.region,
+        )
+        keys = callback_keys(settings, path)
+        address = _CallbackAddresses(keys[0], None if cloud else settings.public.url)
+        engine = Engine(
+            store,
+            kinds(),
+            await _surroundings(settings, api, address, stack),
+            settings=_engine_settings(settings, emulated=cloud is not None),
+        )
+        public = await _public_server(settings, EngineSink(engine), keys, path, emulated=cloud is not None)
+        stack.push_async_callback(public.stop)
+        if address.base is None and (cloud is not None or _is_local(settings.endpoint)):
+            address.base = public.url
+        resumed = await engine.start()
+        stack.push_async_callback(engine.stop)
+        admin_url = None
+        if admin:
+            listen, token = settings.admin.listen, settings.admin.token
+            server = AdminServer(
+                EngineReads(engine, store, limiter),
+                host=listen.host,
+                port=listen.port,
+                token=token.get_secret_value() if token else None,
+            )
+            await server.start()
+            stack.push_async_callback(server.stop)
+            admin_url = server.url
+        yield Application(settings, store, engine, api, limiter, cloud, admin_url, resumed)
+
+
+def credentials(settings: Settings) -> Credentials:
+    """How calls are authenticated. Raises UsageError when nothing is set."""
+    auth = settings.auth
+    if auth.ak is not None and auth.sk is not None:
+        session = auth.security_token.get_secret_value() if auth.security_token else None
+        return AkSk(auth.ak.get_secret_value(), auth.sk.get_secret_value(), session)
+    token = auth.token
+    if token.value is not None:
+        return Token(token.value.get_secret_value())
+    if token.user is not None and token.password is not None and token.domain is not None:
+        return TokenLogin(
+            user=token.user,
+            password=token.password.get_secret_value(),
+            domain=token.domain,
+            project=token.project or settings.region,
+            iam_endpoint=settings.iam_endpoint,
+        )
+    raise UsageError(
+        "There are no credentials for MetaStudio.",
+        hint="Set auth.ak and auth.sk (ORCHESTRATOR_AUTH__AK, ORCHESTRATOR_AUTH__SK), or try it with --emulator.",
+    )
+
+
+def _project_id(settings: Settings) -> str:
+    if settings.project_id is None:
+        raise UsageError("There is no project id.", hint="Set project_id (ORCHESTRATOR_PROJECT_ID).")
+    return settings.project_id
+
+
+async def _claim(store: SqliteStore, path: Path, owner: str) -> None:
+    """Refuse to carry on the runs of an emulator at the real service, or those of another project."""
+    known = await store.claim(owner)
+    if known != owner:
+        raise UsageError(
+            f"The state {path} holds runs of {known}, not of {owner}.",
+            hint="Pass another --state: each project, and the emulator, needs its own.",
+        )
+
+
+def callback_keys(settings: Settings, path: Path) -> Sequence[str]:
+    """The master keys of callback signatures; without a setting, one that is made once and kept beside the state."""
+    if settings.public.callback_keys:
+        return [key.get_secret_value() for key in settings.public.callback_keys]
+    kept = path.with_name(path.name + ".callback-key")
+    if not kept.exists():
+        descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+    return [kept.read_text("ascii").strip()]
+
+
+@asynccontextmanager
+async def _emulator(settings: Settings, path: Path) -> AsyncIterator[EmulatorServer]:
+    config = EmulatorConfig(region=settings.region, data_dir=path.with_name(path.name + ".emulator"))
+    async with EmulatorServer(config) as server:
+        yield server
+
+
+async def _public_server(
+    settings: Settings, sink: CallbackSink, keys: Sequence[str], path: Path, *, emulated: bool
+) -> PublicServer:
+    """Beside an emulator any free port serves; the last one is taken again, for callbacks that are still to come."""
+
+    def made(port: int) -> PublicServer:
+        url = None if emulated else settings.public.url
+        return PublicServer(sink, keys=keys, public_url=url, host=settings.public.listen.host, port=port)
+
+    if not emulated:
+        server = made(settings.public.listen.port)
+        await server.start()
+        return server
+    kept = path.with_name(path.name + ".callback-port")
+    try:
+        server = made(int(kept.read_text("ascii")))
+        await server.start()
+    except (OSError, ValueError, UnreachableError):
+        server = made(0)
+        await server.start()
+        kept.write_text(str(server.address[1]), "ascii")
+    return server
+
+
+def _is_local(endpoint: str) -> bool:
+    return urlsplit(endpoint).hostname in {"127.0.0.1", "::1", "localhost"}
+
+
+def _engine_settings(settings: Settings, *, emulated: bool) -> EngineSettings:
+    engine = settings.engine
+    policy = Policy(quiet_time_s=engine.quiet_time_s, lookup_every_s=engine.lookup_every_s)
+    if emulated and settings.origins["engine.quiet_time_s"] == "default":
+        policy = _EMULATOR_PATIENCE
+    return EngineSettings(
+        policy=policy,
+        polls=PollPolicy(first_s=engine.poll_first_s, max_s=engine.poll_max_s),
+        concurrency=engine.concurrency,
+    )
+
+
+class _CallbackAddresses:
+    """A run's callback URL and its own key, derived from the first master key."""
+
+    def __init__(self, master: str, base: str | None) -> None:
+        self._master = master
+        #: What MetaStudio can reach the public listener under; None: it cannot, the poller has to do.
+        self.base = base
+
+    def __call__(self, run_id: RunId) -> CallbackAddress | None:
+        if self.base is None:
+            return None
+        return CallbackAddress(
+            f"{self.base}/callbacks/video/{run_id}", callbacks.derive_key(self._master, run_id)
+        )
+
+
+async def _surroundings(
+    settings: Settings, api: MetaStudio, address: _CallbackAddresses, stack: AsyncExitStack
+) -> Surroundings:
+    session = await stack.enter_async_context(
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+    )
+    pool = stack.enter_context(ThreadPoolExecutor(max_workers=4, thread_name_prefix="transfer"))
+    transfer = settings.transfer
+    files = Files(
+        Uploader(session, executor=pool, concurrency=transfer.concurrency, part_bytes=transfer.part_bytes),
+        Downloader(session, executor=pool, concurrency=transfer.concurrency),
+        executor=pool,
+        single_put_max_bytes=transfer.single_put_max_bytes,
+    )
+
+    async def post_json(url: str, message: Mapping[str, Any]) -> int:
+        try:
+            async with session.post(
+                url, json=message, allow_redirects=False, timeout=aiohttp.ClientTimeout(total=30)
+            ) as response:
+                return response.status
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise StepError(
+                f"The webhook's receiver did not answer ({type(error).__name__}).",
+                hint="Check its address.",
+                code="NO_ANSWER",
+                retry=RetryClass.LATER,
+            ) from error
+
+    return Surroundings(api, files, settings.out.resolve(), address, post_json, settings.files.roots)

@@ -1,0 +1,1 @@
+"""The two HTTP listeners: the public one for callbacks, the admin one for people and programs on this side."""

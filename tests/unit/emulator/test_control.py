@@ -1,0 +1,115 @@
+"""Control: statistics, journal, state, faults, time."""
+
+import json
+from typing import Any
+
+import pytest
+
+from orchestrator.emulator.control import control
+from orchestrator.emulator.wire import Answer, Request
+
+
+def ask(tenant: Any, method: str, name: str, body: Any = None) -> Answer:
+    raw = b"" if body is None else json.dumps(body).encode()
+    return control(tenant.emulator, Request(method, f"/_emulator/{name}", {}, raw))
+
+
+def test_the_statistics_count_what_customers_made(tenant: Any, clock: Any) -> None:
+    """Outputs of jobs and deleted things are left out, duplicates are named."""
+    tenant.asset(asset_name="Twice")
+    tenant.asset(asset_name="Twice")
+    gone = tenant.asset(asset_name="Gone")
+    tenant.ok("DELETE", f"/digital-assets/{gone}")
+    script_id = tenant.script()
+    for _ in range(3):
+        tenant.video(script_id)
+    cancelled = tenant.video(script_id)
+    tenant.ok("POST", f"/2d-digital-human-videos/{cancelled}/cancel")
+    clock.pass_s(10)
+    stats = ask(tenant, "GET", "stats").json()
+    assert stats["totals"] == {"assets": 2, "files": 0, "scripts": 1, "videos": 3}
+    assert stats["duplicates"] == {
+        "videos_per_script": {script_id: 3},
+        "scripts": {},
+        "assets": {"Twice": 2},
+        "files": {},
+    }
+    assert stats["duplicates_total"] == 3
+    assert stats["operations"]["create_digital_asset"] == {
+        "calls": 3,
+        "throttled": 0,
+        "refused": 0,
+        "faults": 0,
+    }
+    assert stats["jobs"]["SUCCEED"] == 3
+
+
+def test_the_journal_holds_every_request_and_no_secret(tenant: Any) -> None:
+    """Newest last, by operation, status or code."""
+    tenant.ok("GET", "/digital-assets", limit=5)
+    tenant.refused("GET", "/digital-assets/nope")
+    journal = ask(tenant, "GET", "journal").json()
+    assert [row["operation"] for row in journal["requests"]] == ["list_assets", "show_asset"]
+    assert journal["requests"][0]["target"].endswith("/digital-assets?limit=5")
+    found = ask(tenant, "GET", "journal?status=404&operation=show_asset").json()["requests"]
+    assert [row["error_code"] for row in found] == ["MSS.10001001"]
+    assert ask(tenant, "GET", "journal?limit=0").json()["requests"] == []
+    assert ask(tenant, "GET", "journal?limit=-1").status == 400
+    assert tenant.emulator.config.token not in json.dumps(journal)
+
+
+def test_the_state_shows_the_world_without_keys(tenant: Any) -> None:
+    """Everything but callback targets."""
+    callback = {"callback_url": "http://127.0.0.1:9/x", "auth_type": "MSS_A", "key": "very-secret"}
+    tenant.video(tenant.script(), callback_config=callback)
+    text = ask(tenant, "GET", "state").body.decode()
+    assert json.loads(text)["jobs"][0]["callback"] is True
+    assert "very-secret" not in text
+
+
+def test_faults_are_set_shown_and_forgotten(tenant: Any) -> None:
+    """A plan set by hand is played at once; a reset ends it."""
+    plan = {"seed": 3, "rules": [{"on": "list_assets", "do": "error", "status": 503, "count": 1}]}
+    assert ask(tenant, "POST", "faults", plan).status == 200
+    assert tenant.send("GET", "/digital-assets").status == 503
+    assert tenant.send("GET", "/digital-assets").status == 200
+    assert ask(tenant, "GET", "faults").json()["rules"][0]["hit"] == 1
+    assert ask(tenant, "POST", "reset").status == 200
+    assert ask(tenant, "GET", "faults").json()["rules"] == []
+
+
+def test_a_reset_forgets_and_gives_no_id_twice(tenant: Any) -> None:
+    """The world is empty, and new ids are new."""
+    before = tenant.asset()
+    ask(tenant, "POST", "reset")
+    assert tenant.ok("GET", "/digital-assets")["count"] == 0
+    assert tenant.asset() != before
+
+
+def test_time_is_advanced_for_the_world_but_not_for_signatures(tenant: Any) -> None:
+    """A day ahead a job is done, while the senders' clocks are still right."""
+    job_id = tenant.video(tenant.script())
+    assert ask(tenant, "POST", "advance", {"seconds": 86400}).json()["now"].startswith("2026-11-23")
+    assert tenant.job(job_id)["state"] == "SUCCEED"
+    assert tenant.emulator.real_now.day == 22
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("advance", {}),
+        ("advance", {"seconds": -1}),
+        ("advance", {"seconds": True}),
+        ("advance", {"seconds": 1e300}),
+        ("faults", {"rules": [{"on": "x"}]}),
+        ("faults", []),
+    ],
+)
+def test_a_wrong_order_is_refused(tenant: Any, name: str, body: Any) -> None:
+    """400, and nothing changes."""
+    assert ask(tenant, "POST", name, body).status == 400
+
+
+def test_an_unknown_control_is_not_found(tenant: Any) -> None:
+    """404."""
+    assert ask(tenant, "GET", "nothing").status == 404
