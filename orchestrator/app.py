@@ -1,7 +1,5 @@
 """The composition root: the one file that names concrete classes and wires them."""
 
-import os
-import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,23 +12,23 @@ import aiohttp
 
 from orchestrator.definition.kinds import StepKindInfo
 from orchestrator.domain.decide import Policy
-from orchestrator.domain.ids import RunId
+from orchestrator.domain.nearest import did_you_mean
 from orchestrator.emulator.config import EmulatorConfig
 from orchestrator.emulator.server import EmulatorServer
 from orchestrator.engine.engine import Engine, EngineSettings
 from orchestrator.engine.poller import PollPolicy
-from orchestrator.errors import RetryClass, UnreachableError, UsageError
+from orchestrator.errors import RetryClass, UsageError
 from orchestrator.limits.local import LocalLimiter
-from orchestrator.metastudio import callbacks
 from orchestrator.metastudio.auth.credentials import AkSk, Credentials, Token, TokenLogin
 from orchestrator.metastudio.client import MetaStudio
 from orchestrator.metastudio.operations import OPERATIONS, RATES
 from orchestrator.metastudio.transport import AioHttpTransport
+from orchestrator.server.addresses import CallbackAddresses, callback_keys, start_on_kept_port
 from orchestrator.server.admin import AdminServer
 from orchestrator.server.engine_reads import EngineReads, EngineSink
 from orchestrator.server.public import CallbackSink, PublicServer
 from orchestrator.settings import Settings
-from orchestrator.steps.base import CallbackAddress, StepError, Surroundings, kinds
+from orchestrator.steps.base import StepError, Surroundings, kinds
 from orchestrator.store.sqlite import SqliteStore
 from orchestrator.transfer.download import Downloader
 from orchestrator.transfer.files import Files
@@ -50,6 +48,8 @@ class Application:
     api: MetaStudio
     limiter: LocalLimiter
     emulator: EmulatorServer | None
+    #: What callbacks are received under.
+    public_url: str
     #: Address of the dashboard, when it is on.
     admin_url: str | None
     #: Runs that were taken up where an earlier process left them.
@@ -87,7 +87,7 @@ async def application(
         project_id = cloud.config.project_id if cloud else _project_id(settings)
         await _claim(store, path, f"{settings.region}/{project_id}")
         limiter = LocalLimiter(
-            {**RATES[settings.region], **settings.limits},
+            {**RATES[settings.region], **_checked_limits(settings)},
             categories={operation.id: operation.category for operation in OPERATIONS.values()},
         )
         api = MetaStudio(
@@ -99,7 +99,7 @@ async def application(
             region=settings.region,
         )
         keys = callback_keys(settings, path)
-        address = _CallbackAddresses(keys[0], None if cloud else settings.public.url)
+        address = CallbackAddresses(keys[0], None if cloud else settings.public.url)
         engine = Engine(
             store,
             kinds(),
@@ -124,7 +124,7 @@ async def application(
             await server.start()
             stack.push_async_callback(server.stop)
             admin_url = server.url
-        yield Application(settings, store, engine, api, limiter, cloud, admin_url, resumed)
+        yield Application(settings, store, engine, api, limiter, cloud, public.url, admin_url, resumed)
 
 
 def credentials(settings: Settings) -> Credentials:
@@ -156,6 +156,16 @@ def _project_id(settings: Settings) -> str:
     return settings.project_id
 
 
+def _checked_limits(settings: Settings) -> Mapping[str, float]:
+    for name in settings.limits:
+        if name not in OPERATIONS:
+            raise UsageError(
+                f"limits names {name!r}, which is no operation of the API.",
+                hint=did_you_mean(name, OPERATIONS) or "`docs/reference/operations.md` lists them.",
+            )
+    return settings.limits
+
+
 async def _claim(store: SqliteStore, path: Path, owner: str) -> None:
     """Refuse to carry on the runs of an emulator at the real service, or those of another project."""
     known = await store.claim(owner)
@@ -164,20 +174,6 @@ async def _claim(store: SqliteStore, path: Path, owner: str) -> None:
             f"The state {path} holds runs of {known}, not of {owner}.",
             hint="Pass another --state: each project, and the emulator, needs its own.",
         )
-
-
-def callback_keys(settings: Settings, path: Path) -> Sequence[str]:
-    """The master keys of callback signatures; without a setting, one that is made once and kept beside the state."""
-    if settings.public.callback_keys:
-        return [key.get_secret_value() for key in settings.public.callback_keys]
-    kept = path.with_name(path.name + ".callback-key")
-    if not kept.exists():
-        descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32))
-            file.flush()
-            os.fsync(file.fileno())
-    return [kept.read_text("ascii").strip()]
 
 
 @asynccontextmanager
@@ -190,24 +186,17 @@ async def _emulator(settings: Settings, path: Path) -> AsyncIterator[EmulatorSer
 async def _public_server(
     settings: Settings, sink: CallbackSink, keys: Sequence[str], path: Path, *, emulated: bool
 ) -> PublicServer:
-    """Beside an emulator any free port serves; the last one is taken again, for callbacks that are still to come."""
+    public = settings.public
+    url = None if emulated else public.url
 
     def made(port: int) -> PublicServer:
-        url = None if emulated else settings.public.url
-        return PublicServer(sink, keys=keys, public_url=url, host=settings.public.listen.host, port=port)
+        return PublicServer(sink, keys=keys, public_url=url, host=public.listen.host, port=port)
 
-    if not emulated:
-        server = made(settings.public.listen.port)
-        await server.start()
-        return server
-    kept = path.with_name(path.name + ".callback-port")
-    try:
-        server = made(int(kept.read_text("ascii")))
-        await server.start()
-    except (OSError, ValueError, UnreachableError):
-        server = made(0)
-        await server.start()
-        kept.write_text(str(server.address[1]), "ascii")
+    if url is None and settings.origins["public.listen"] == "default":
+        # Nobody was told an address, so any port serves, and several orchestrators can run beside each other.
+        return await start_on_kept_port(made, path)
+    server = made(public.listen.port)
+    await server.start()
     return server
 
 
@@ -227,24 +216,8 @@ def _engine_settings(settings: Settings, *, emulated: bool) -> EngineSettings:
     )
 
 
-class _CallbackAddresses:
-    """A run's callback URL and its own key, derived from the first master key."""
-
-    def __init__(self, master: str, base: str | None) -> None:
-        self._master = master
-        #: What MetaStudio can reach the public listener under; None: it cannot, the poller has to do.
-        self.base = base
-
-    def __call__(self, run_id: RunId) -> CallbackAddress | None:
-        if self.base is None:
-            return None
-        return CallbackAddress(
-            f"{self.base}/callbacks/video/{run_id}", callbacks.derive_key(self._master, run_id)
-        )
-
-
 async def _surroundings(
-    settings: Settings, api: MetaStudio, address: _CallbackAddresses, stack: AsyncExitStack
+    settings: Settings, api: MetaStudio, address: CallbackAddresses, stack: AsyncExitStack
 ) -> Surroundings:
     session = await stack.enter_async_context(
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)

@@ -191,8 +191,6 @@ class Settings(_Group):
     state: Annotated[str, AfterValidator(_state_url)] = Field("sqlite:///.orchestrator/state.db", repr=False)
     public: PublicSettings = PublicSettings()
     admin: AdminSettings = AdminSettings()
-    #: Folders that are watched for definitions and their input files.
-    watch: tuple[Path, ...] = ()
     #: Calls per second by operation, over the region's rate table.
     limits: dict[str, Annotated[float, Field(gt=0, le=10_000)]] = {}
     transfer: TransferSettings = TransferSettings()
@@ -254,7 +252,7 @@ class Settings(_Group):
         chosen: dict[str, Given] = {}
         layers = (
             from_file(path, _SHAPE) if config is not None or path.is_file() else [],
-            from_environment(variables, _SHAPE),
+            from_environment(variables, _SHAPE, problems),
             from_flags(flags or {}, _SHAPE),
         )
         for layer in layers:

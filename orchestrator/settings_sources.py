@@ -45,7 +45,7 @@ def from_flags(flags: Mapping[str, Any], shape: Shape) -> Iterator[Given]:
             yield from _flat(name, value, "command line", shape)
 
 
-def from_environment(environ: Mapping[str, str], shape: Shape) -> Iterator[Given]:
+def from_environment(environ: Mapping[str, str], shape: Shape, problems: list[str]) -> Iterator[Given]:
     """The `ORCHESTRATOR_…` variables; an empty one is not given.
 
     Lists are separated by commas or JSON, mappings are JSON, everything else is the text.
@@ -60,9 +60,9 @@ def from_environment(environ: Mapping[str, str], shape: Shape) -> Iterator[Given
         ):
             try:
                 value = json.loads(text)
-            except ValueError:
-                # Not chained: the library's error holds the text, which may be a secret.
-                raise UsageError(f"{variable}: is not valid JSON.") from None
+            except ValueError:  # its message holds the text, which may be a secret
+                problems.append(f"{variable}: is not valid JSON.")
+                continue
         elif name in shape.lists:
             value = [item.strip() for item in text.split(",") if item.strip()]
         yield from _flat(name, value, variable, shape)

@@ -85,12 +85,10 @@ def _limits(schema: Schema) -> str:
         ("minLength", "maxLength", " characters"),
         ("minItems", "maxItems", " items"),
     ):
-        least, most = schema.get(low), schema.get(high)
-        if least is not None and most is not None:
-            said.append(f"{least} to {most}{unit}")
-        elif most is not None:
-            said.append(f"{most}{unit} at most")
-        elif least is not None and (least != 1 or not unit):
+        least = None if schema.get(low) == 1 and unit else schema.get(low)
+        if (most := schema.get(high)) is not None:
+            said.append(f"{most}{unit} at most" if least is None else f"{least} to {most}{unit}")
+        elif least is not None:
             said.append(f"{least}{unit} at least")
     if "exclusiveMinimum" in schema:
         said.append(f"more than {schema['exclusiveMinimum']}")
@@ -178,7 +176,7 @@ def settings_page() -> str:
         "Secrets (marked) can also be read from a file: `NAME_file` in the config file, `…_FILE` in the "
         "environment. In the environment, lists are separated by commas or written as JSON, mappings are JSON.",
         table(["setting", "environment", "default", "meaning"], rows),
-        "This version keeps its state in SQLite only, and reads `watch` without watching folders yet.",
+        "This version keeps its state in SQLite only.",
         "The SDK's usual names serve as well: `HUAWEICLOUD_SDK_PROJECT_ID` where no `project_id` is set; "
         "`HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK` and `HUAWEICLOUD_SDK_SECURITY_TOKEN` where no `auth` is set.",
     )
@@ -356,9 +354,10 @@ def reachable(schema: Schema) -> list[str]:
 
 
 def cli_page() -> str:
-    """Every command with its arguments and options."""
-    from orchestrator.cli.main import app  # noqa: PLC0415 - as above
+    """Every command's own help."""
     from typer.main import get_command  # noqa: PLC0415 - as above
+
+    from orchestrator.cli.main import app  # noqa: PLC0415 - as above
 
     parts = [
         (
@@ -367,37 +366,17 @@ def cli_page() -> str:
         ),
     ]
     for name, command in commands(get_command(app), "orchestrator"):
-        parts += [f"## {name}", inspect.cleandoc(command.help or ""), *_parameters(name, command)]
+        context = command.make_context(name, [], resilient_parsing=True, terminal_width=100)
+        parts += [f"## {name}", f"```\n{command.get_help(context).strip()}\n```"]
     return page("Commands", "`orchestrator/cli/`", *parts)
 
 
 def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     """A command and those below it, with their whole names."""
-    if not getattr(command, "hidden", False):
-        yield name, command
-        for below, child in getattr(command, "commands", {}).items():
+    yield name, command
+    for below, child in getattr(command, "commands", {}).items():
+        if not child.hidden:
             yield from commands(child, f"{name} {below}")
-
-
-def _parameters(name: str, command: Any) -> Iterator[str]:
-    arguments = [item for item in command.params if item.param_type_name == "argument"]
-    options = [item for item in command.params if item.param_type_name == "option" and not item.hidden]
-    words = [f"[{_argument(item)}]" if not item.required else _argument(item) for item in arguments]
-    yield f"```\n{' '.join([name, *(['[OPTIONS]'] if options else []), *words])}\n```"
-    rows = [[code(_argument(item)), item.help or ""] for item in arguments]
-    for item in options:
-        flags = ", ".join(code(flag) for flag in [*item.opts, *item.secondary_opts])
-        takes = "" if item.is_flag or item.count else f" {code(item.metavar or item.type.name.upper())}"
-        default = "" if item.default in (None, False, (), []) or callable(item.default) else item.default
-        rows.append(
-            [flags + takes, f"{item.help or ''}{f' Default: {code(default)}.' if default != '' else ''}"]
-        )
-    yield table(["", ""], rows)
-
-
-def _argument(item: Any) -> str:
-    name = item.metavar or item.name.upper()
-    return f"{name}{'…' if item.nargs == -1 and not name.endswith(('…', '...')) else ''}"
 
 
 PAGES: Mapping[str, Callable[[], str]] = {

@@ -80,6 +80,7 @@ def summarize(state: RunState, wake_at: datetime | None) -> Summary:
         steps_done=sum(state.steps[step.id].status.over for step in state.pipeline.steps),
         error=state.error.message if state.error else "",
         hint=state.error.hint if state.error else "",
+        parent=state.parent,
         rows_total=state.rows_total,
         children_succeeded=state.children_succeeded,
         children_failed=state.children_failed,

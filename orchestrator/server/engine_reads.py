@@ -64,9 +64,7 @@ class EngineReads:
             return None
         steps = [] if state.rows_total is not None else [self._step(state, step) for step in state.all_steps]
         reason = next((step.waiting_for for step in steps if step.waiting_for and not step.status.over), "")
-        return RunDetail(
-            _summary(summary, parent=state.parent, reason=reason), steps, state.inputs, state.outputs
-        )
+        return RunDetail(_summary(summary, reason=reason), steps, state.inputs, state.outputs)
 
     async def events(self, run_id: RunId, after_seq: int) -> Sequence[EventView]:
         """As `RunReader.events`."""
@@ -143,14 +141,14 @@ def _clock_time(at: datetime | None) -> str:
     return at.strftime("%H:%M:%S UTC") if at else ""
 
 
-def _summary(summary: Summary, *, parent: RunId | None = None, reason: str = "") -> RunSummary:
+def _summary(summary: Summary, *, reason: str = "") -> RunSummary:
     return RunSummary(
         id=summary.id,
         name=summary.name,
         pipeline=summary.pipeline,
         status=summary.status,
         created_at=summary.created_at,
-        parent=parent,
+        parent=summary.parent,
         finished_at=summary.ended_at,
         steps_total=summary.steps_total,
         steps_done=summary.steps_done,

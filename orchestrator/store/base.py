@@ -38,6 +38,7 @@ class Summary:
     steps_done: int
     error: str = ""
     hint: str = ""
+    parent: RunId | None = None
     rows_total: int | None = None
     #: Child runs that are over; kept by the store.
     children_succeeded: int = 0

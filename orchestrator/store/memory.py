@@ -23,7 +23,6 @@ class MemoryStore:
         self._definitions: dict[DefinitionHash, str] = {}
         self._journals: dict[RunId, list[Event]] = {}
         self._summaries: dict[RunId, Summary] = {}
-        self._top_level: set[RunId] = set()
         self._rows: dict[RunId, list[Row]] = {}
         self._waits: dict[tuple[RunId, StepId], Wait] = {}
 
@@ -53,12 +52,15 @@ class MemoryStore:
             replace(e, body=decode(e.body.TYPE, e.step, e.attempt, encode(e.body))) for e in change.events
         ]
         self._journals.setdefault(change.run_id, []).extend(events)
-        if known is None and not getattr(change.events[0].body, "parent", None):
-            self._top_level.add(change.run_id)
-        succeeded, failed = (known.children_succeeded, known.children_failed) if known else (0, 0)
-        self._summaries[change.run_id] = replace(
-            change.summary, children_succeeded=succeeded, children_failed=failed
-        )
+        summary = change.summary
+        if known is not None:  # what the store keeps by itself, or once and for all
+            summary = replace(
+                summary,
+                parent=known.parent,
+                children_succeeded=known.children_succeeded,
+                children_failed=known.children_failed,
+            )
+        self._summaries[change.run_id] = summary
         for step in change.waits_ended:
             self._waits.pop((change.run_id, step), None)
         self._waits.update({(wait.run_id, wait.step): wait for wait in change.waits_added})
@@ -102,7 +104,7 @@ class MemoryStore:
             for run_id, summary in sorted(self._summaries.items(), reverse=True)
             if (not which.status or summary.status in which.status)
             and (children is None or run_id in children)
-            and (not which.top_level or run_id in self._top_level)
+            and (not which.top_level or summary.parent is None)
             and (not cursor or run_id < cursor)
         ]
         return found[:limit]

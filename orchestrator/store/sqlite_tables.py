@@ -13,7 +13,7 @@ from orchestrator.store.base import Append, ConflictError, Row, RunFilter, Summa
 
 _SUMMARY = (
     "id, key, name, pipeline, definition, status, created_at, ended_at, seq, steps_total, steps_done, "
-    "error, hint, rows_total, children_succeeded, children_failed, wake_at"
+    "error, hint, rows_total, children_succeeded, children_failed, wake_at, parent"
 )
 
 
@@ -90,14 +90,13 @@ def append(connection: sqlite3.Connection, change: Append) -> None:
 
 def _insert_run(connection: sqlite3.Connection, change: Append) -> None:
     s = change.summary
-    top_level = not any(getattr(event.body, "parent", None) for event in change.events[:1])
     try:
         connection.execute(
-            f"INSERT INTO runs ({_SUMMARY}, top_level) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,?,?)",  # noqa: S608 - a constant list of columns
+            f"INSERT INTO runs ({_SUMMARY}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,?,?)",  # noqa: S608 - a constant list of columns
             (
                 *(s.id, s.key, s.name, s.pipeline, s.definition, s.status.value, stamp(s.created_at)),
                 *(stamp(s.ended_at), s.seq, s.steps_total, s.steps_done, s.error, s.hint, s.rows_total),
-                *(stamp(s.wake_at), int(top_level)),
+                *(stamp(s.wake_at), s.parent),
             ),
         )
     except sqlite3.IntegrityError as error:
@@ -168,7 +167,7 @@ def filtered(connection: sqlite3.Connection, which: RunFilter, cursor: str, limi
         where.append("id IN (SELECT child FROM rows WHERE run_id=?)")
         values.append(which.parent)
     if which.top_level:
-        where.append("top_level=1")
+        where.append("parent IS NULL")
     if cursor:
         where.append("id<?")
         values.append(cursor)
@@ -214,7 +213,7 @@ def due_waits(connection: sqlite3.Connection, until: datetime, limit: int) -> li
 
 def _summary(row: Sequence[Any]) -> Summary:
     id_, key, name, pipeline, definition, status, created_at, ended_at, *rest = row
-    seq, steps_total, steps_done, error, hint, rows_total, succeeded, failed, wake_at = rest
+    seq, steps_total, steps_done, error, hint, rows_total, succeeded, failed, wake_at, parent = rest
     return Summary(
         id=RunId(id_),
         key=RunKey(key),
@@ -233,4 +232,5 @@ def _summary(row: Sequence[Any]) -> Summary:
         children_succeeded=succeeded,
         children_failed=failed,
         wake_at=when(wake_at),
+        parent=parent and RunId(parent),
     )

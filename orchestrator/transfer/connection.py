@@ -43,10 +43,11 @@ def translated(action: str) -> Iterator[None]:
             f"The {action} stood still or took too long.", hint="It is tried again."
         ) from error
     except (aiohttp.ClientError, ConnectionError) as error:
+        # Not chained: some of these errors hold the request, signed URL included.
         raise TransferError(
             f"The connection was lost during the {action} ({type(error).__name__}).",
             hint="It is tried again.",
-        ) from error
+        ) from None
 
 
 def _malformed(action: str) -> TransferError:

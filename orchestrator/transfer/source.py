@@ -53,8 +53,11 @@ def open_unchanged(path: Path, expected: FileStamp) -> int:
 
 
 def unusable(path: Path, error: OSError) -> LocalFileError:
-    """Our error for the system's: a missing or forbidden file stays so, a full disk or a lost mount may pass."""
-    lasting = isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError)
+    """Our error for the system's: a missing, forbidden or misplaced file stays so, a full disk or a lost mount may pass."""
+    lasting = isinstance(
+        error,
+        FileNotFoundError | FileExistsError | PermissionError | IsADirectoryError | NotADirectoryError,
+    )
     return LocalFileError(
         f"{path}: {error.strerror or 'input/output error'}.",
         hint="Check the path and its permissions." if lasting else "Check the disk.",

@@ -66,7 +66,11 @@ def created(run_id: str, seq: int = 1, parent: str | None = None) -> ev.Event:
 
 def first(run_id: str, *, parent: str | None = None, rows: list[Row] | None = None, **more: Any) -> Append:
     return Append(
-        RunId(run_id), 0, [created(run_id, parent=parent)], summary(run_id, 1, **more), rows=rows or ()
+        RunId(run_id),
+        0,
+        [created(run_id, parent=parent)],
+        summary(run_id, 1, parent=parent, **more),
+        rows=rows or (),
     )
 
 

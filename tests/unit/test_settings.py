@@ -142,10 +142,10 @@ def test_nothing_shows_a_secret() -> None:
 
 def test_lists_and_mappings() -> None:
     """Lists take commas, JSON or a single value; limits are given one by one or as JSON."""
-    assert load(environ={"ORCHESTRATOR_WATCH": "a, b"}).watch == (Path("a"), Path("b"))
-    assert load(environ={"ORCHESTRATOR_WATCH": '["a,b"]'}).watch == (Path("a,b"),)
-    assert load("watch: inbox\n").watch == (Path("inbox"),)
-    assert load(watch=["x"]).watch == (Path("x"),)
+    assert load(environ={"ORCHESTRATOR_FILES__ROOTS": "a, b"}).files.roots == (Path("a"), Path("b"))
+    assert load(environ={"ORCHESTRATOR_FILES__ROOTS": '["a,b"]'}).files.roots == (Path("a,b"),)
+    assert load("files: {roots: inbox}\n").files.roots == (Path("inbox"),)
+    assert Settings.load({"files.roots": ["x"]}, None, {}).files.roots == (Path("x"),)
     settings = load(
         "limits: {list_assets: 3, show_asset: 4}\n",
         {"ORCHESTRATOR_LIMITS__SHOW_ASSET": "5"},

@@ -27,11 +27,11 @@ CREATE TABLE runs (
   children_succeeded INTEGER NOT NULL DEFAULT 0,
   children_failed INTEGER NOT NULL DEFAULT 0,
   wake_at REAL,
-  top_level INTEGER NOT NULL
+  parent TEXT
 ) WITHOUT ROWID;
 CREATE INDEX runs_by_key ON runs (key, id);
 CREATE INDEX runs_by_status ON runs (status, id);
-CREATE INDEX runs_top_level ON runs (id) WHERE top_level = 1;
+CREATE INDEX runs_top_level ON runs (id) WHERE parent IS NULL;
 
 CREATE TABLE events (
   run_id TEXT NOT NULL,

@@ -1,0 +1,68 @@
+"""`orchestrator emulator`: MetaStudio on this machine."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from orchestrator.cli import output
+from orchestrator.cli.options import LogLevel
+
+Region = Literal["cn-north-4", "cn-east-3", "ap-southeast-3"]
+
+
+def emulator(
+    *,
+    port: Annotated[
+        int, typer.Option(metavar="N", help="Port of the API; 0 takes a free one.", min=0, max=65535)
+    ] = 0,
+    region: Annotated[Region, typer.Option(help="Whose rate table holds.")] = "cn-north-4",
+    seed: Annotated[int, typer.Option(metavar="N", help="Keys, ids and faults follow from it.")] = 0,
+    speed: Annotated[
+        float, typer.Option(metavar="X", help="How much faster than real its time passes.", min=0.01)
+    ] = 1.0,
+    faults: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Plan of faults (YAML or JSON).", show_default=False)
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep its world here, across restarts.", show_default=False),
+    ] = None,
+    no_limits: Annotated[bool, typer.Option("--no-limits", help="Lift the rate table.")] = False,
+    log_level: Annotated[
+        LogLevel, typer.Option("--log-level", metavar="LEVEL", help="Least level logged to stderr.")
+    ] = "warning",
+) -> int:
+    """Play MetaStudio on this machine.
+
+    Until SIGTERM or Ctrl-C. The first line of stdout is a JSON object with the endpoint and credentials.
+    """
+    import asyncio
+    import contextlib
+
+    from orchestrator.cli.process import complete
+    from orchestrator.cli.startup import configure_logs
+    from orchestrator.emulator.config import EmulatorConfig
+    from orchestrator.emulator.faults import FaultPlan
+    from orchestrator.emulator.server import EmulatorServer
+
+    configure_logs(log_level)
+    settings = EmulatorConfig(
+        port=port,
+        region=region,
+        seed=seed,
+        speed=speed,
+        data_dir=data,
+        faults=None if faults is None else FaultPlan.load(faults),
+        limits=not no_limits,
+    )
+
+    async def serve() -> None:
+        async with EmulatorServer(settings) as server:
+            output.json_result(server.hello, one_line=True)
+            # Being stopped is its proper end.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    complete(serve())
+    return 0

@@ -1,0 +1,1 @@
+"""What can be seen of runs while they are under way."""

@@ -1,0 +1,170 @@
+"""What came of a run and its rows: read from the journal, written for people and for programs."""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.cli import output
+from orchestrator.cli.progress.words import count, took
+from orchestrator.domain import events as ev
+from orchestrator.domain.ids import RunId
+from orchestrator.domain.run import RunStatus
+from orchestrator.store.base import RunFilter, Store, Summary
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run that made, or was to make, something."""
+
+    id: RunId
+    name: str
+    status: RunStatus
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    error: ev.ErrorInfo | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` shows it."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "status": self.status.value,
+            "outputs": dict(self.outputs),
+            "error": self.error.message if self.error else None,
+            "hint": (self.error.hint or None) if self.error else None,
+            "code": (self.error.code or None) if self.error else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A run that is over, and the results in the order of its rows (without rows: its own)."""
+
+    run: Summary
+    results: tuple[Result, ...]
+
+    @property
+    def succeeded(self) -> int:
+        """How many results are good."""
+        return sum(result.status is RunStatus.SUCCEEDED for result in self.results)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` shows it, without the emulator's part."""
+        return {"run": summary_json(self.run), "runs": [result.to_json() for result in self.results]}
+
+
+async def report(store: Store, run: Summary) -> Report:
+    """What came of a run that is over."""
+    if run.rows_total is None:
+        return Report(run, (await _result(store, run),))
+    results = {child.id: await _result(store, child) async for child in children(store, run.id)}
+    rows = await store.rows(run.id, 0, run.rows_total)
+    return Report(run, tuple(results[row.child] for row in rows if row.child in results))
+
+
+async def children(store: Store, parent: RunId) -> AsyncIterator[Summary]:
+    """The child runs, newest first."""
+    cursor = ""
+    while page := await store.summaries(RunFilter(parent=parent), cursor=cursor, limit=_PAGE):
+        for summary in page:
+            yield summary
+        cursor = page[-1].id
+
+
+async def _result(store: Store, run: Summary) -> Result:
+    # The last event of a run that is over says what came of it.
+    for event in await store.journal(run.id, max(0, run.seq - 1)):
+        match event.body:
+            case ev.RunSucceeded(outputs=outputs):
+                return Result(run.id, run.name, run.status, outputs)
+            case ev.RunFailed(error=error):
+                return Result(run.id, run.name, run.status, error=error)
+            case _:
+                continue
+    return Result(run.id, run.name, run.status, error=ev.ErrorInfo(run.error or run.status.value, run.hint))
+
+
+def summary_json(run: Summary) -> dict[str, Any]:
+    """A run's summary as `--json` shows it. Times are RFC 3339 in UTC."""
+    shown: dict[str, Any] = {
+        "id": run.id,
+        "name": run.name,
+        "pipeline": run.pipeline,
+        "status": run.status.value,
+        "created_at": run.created_at.isoformat(),
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        "steps_total": run.steps_total,
+        "steps_done": run.steps_done,
+        "error": run.error or None,
+        "hint": run.hint or None,
+    }
+    if run.rows_total is not None:
+        shown["rows"] = {
+            "total": run.rows_total,
+            "succeeded": run.children_succeeded,
+            "failed": run.children_failed,
+        }
+    return shown
+
+
+def show(found: Report) -> None:
+    """Results to stdout: marked lines on a terminal, else NAME, OUTPUT and VALUE with tabs between; failures to stderr."""
+    people = sys.stdout.isatty()
+    mark = _marks()[0]
+    width = _name_width(found)
+    for result in found.results:
+        if result.status is not RunStatus.SUCCEEDED:
+            continue
+        if people:
+            values = "  ".join(text(value) for value in result.outputs.values())
+            output.result(f"{mark} {result.name:<{width}}  {values}".rstrip())
+        else:
+            for name, value in result.outputs.items():
+                output.result(f"{text(result.name)}\t{text(name)}\t{text(value)}")
+    show_failures(found)
+
+
+def show_failures(found: Report) -> None:
+    """What went wrong and what to do about it, then a line that sums up, to stderr."""
+    mark = _marks()[1]
+    width = _name_width(found)
+    for result in found.results:
+        if result.error is not None:
+            output.note(f"{mark} {result.name:<{width}}  {error_text(result.error)}")
+            if result.error.hint:
+                output.note(f"  {'':<{width}}  {result.error.hint}")
+    output.note(_closing(found))
+
+
+def _marks() -> tuple[str, str]:
+    both = output.speaks_unicode(sys.stdout) and output.speaks_unicode(sys.stderr)
+    return ("✓", "✗") if both else ("+", "x")
+
+
+def _name_width(found: Report) -> int:
+    return min(40, max((len(result.name) for result in found.results), default=0))
+
+
+def text(value: Any) -> str:
+    """A value on one line: texts as they are, everything else as JSON."""
+    if isinstance(value, str) and value.isprintable():
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def error_text(error: ev.ErrorInfo) -> str:
+    """The message, with the code if it does not hold it already."""
+    return error.message if error.code in error.message else f"{error.message} [{error.code}]"
+
+
+def _closing(found: Report) -> str:
+    run = found.run
+    duration = f" in {took(run.ended_at - run.created_at)}" if run.ended_at else ""
+    total = len(found.results)
+    if total == 1:
+        return f"{run.name}: {run.status.value}{duration}"
+    failed = f", {count(total - found.succeeded, 'run')} failed" if found.succeeded < total else ""
+    return f"{run.name}: {found.succeeded:,} of {total:,} succeeded{failed}{duration}"
