@@ -80,19 +80,21 @@ async def application(
     `emulator`: MetaStudio is played by an emulator inside this process, its world kept beside the state.
     """
     path = state_path(settings)
+    rates = {**RATES[settings.region], **_checked_limits(settings)}
+    account = None if emulator else (_project_id(settings), credentials(settings))
     async with AsyncExitStack() as stack:
         store = await SqliteStore(path).open()
         stack.push_async_callback(store.close)
         cloud = await stack.enter_async_context(_emulator(settings, path)) if emulator else None
-        project_id = cloud.config.project_id if cloud else _project_id(settings)
+        project_id, identity = account or _emulated_account(cloud)
         await _claim(store, path, f"{settings.region}/{project_id}")
         limiter = LocalLimiter(
-            {**RATES[settings.region], **_checked_limits(settings)},
+            rates,
             categories={operation.id: operation.category for operation in OPERATIONS.values()},
         )
         api = MetaStudio(
             await stack.enter_async_context(AioHttpTransport()),
-            AkSk(cloud.config.ak, cloud.config.sk) if cloud else credentials(settings),
+            identity,
             limiter,
             cloud.endpoint if cloud else settings.endpoint,
             project_id,
@@ -181,6 +183,11 @@ async def _emulator(settings: Settings, path: Path) -> AsyncIterator[EmulatorSer
     config = EmulatorConfig(region=settings.region, data_dir=path.with_name(path.name + ".emulator"))
     async with EmulatorServer(config) as server:
         yield server
+
+
+def _emulated_account(cloud: EmulatorServer | None) -> tuple[str, Credentials]:
+    assert cloud is not None
+    return cloud.config.project_id, AkSk(cloud.config.ak, cloud.config.sk)
 
 
 async def _public_server(

@@ -155,13 +155,9 @@ class PublicServer:
         _arrived(request)
         if not await self._sink.callback(run_id, callback, stale=verdict is Verdict.STALE):
             raise _RefusedError(404, "no such run")
-        log.info(
-            "callback.accepted",
-            run=run_id,
-            job_id=callback.job_id,
-            result=callback.result,
-            verdict=verdict.value,
-        )
+        if verdict is Verdict.STALE:
+            raise _RefusedError(401, "stale signature")
+        log.info("callback.accepted", run=run_id, job_id=callback.job_id, result=callback.result)
         return _Silent(status=204)
 
     def _verdict(self, run_id: str, query: str) -> Verdict:
