@@ -7,6 +7,7 @@ table's cell, `-i KEY=VALUE`) or as data (YAML, JSON); text is read, data has to
 import json
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 from xml.etree import ElementTree as ET
@@ -42,16 +43,16 @@ def _pattern(value: Any) -> Any:
 Pattern = Annotated[str, BeforeValidator(_pattern), Field(max_length=500)]
 
 
-class _Input(BaseModel):
+class _Input(BaseModel, ABC):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     description: str = Field("", description="What the input is for.")
     required: bool = Field(True, description="Whether a run needs a value; not with a default.")
     default: Any = Field(None, description="The value when none is given.")
 
+    @abstractmethod
     def read(self, value: Any, region: str | None) -> Any:
         """The value for a run in `region` (None: any region), as plain data; raises InputError."""
-        raise NotImplementedError
 
 
 class _Words(_Input):
