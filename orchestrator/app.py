@@ -73,14 +73,16 @@ def state_path(settings: Settings) -> Path:
 
 @asynccontextmanager
 async def application(
-    settings: Settings, *, emulator: bool = False, admin: bool = False
+    settings: Settings, *, emulator: bool = False, admin: bool = False, everything: bool = False
 ) -> AsyncIterator[Application]:
     """Start everything, and on leaving stop it in the reverse order.
 
     `emulator`: MetaStudio is played by an emulator inside this process, its world kept beside the state.
+    `everything`: the state's unfinished runs are all taken up, and the public listener has its configured address;
+    without it only runs that are submitted to the engine are carried.
     """
     path = state_path(settings)
-    rates = {**RATES[settings.region], **_checked_limits(settings)}
+    rates = {**RATES[settings.region], **checked_limits(settings)}
     account = None if emulator else (_project_id(settings), credentials(settings))
     async with AsyncExitStack() as stack:
         store = await SqliteStore(path).open()
@@ -108,11 +110,12 @@ async def application(
             await _surroundings(settings, api, address, stack),
             settings=_engine_settings(settings, emulated=cloud is not None),
         )
-        public = await _public_server(settings, EngineSink(engine), keys, path, emulated=cloud is not None)
+        sink, emulated = EngineSink(engine), cloud is not None
+        public = await _public_server(settings, sink, keys, path, emulated=emulated, everything=everything)
         stack.push_async_callback(public.stop)
         if address.base is None and (cloud is not None or _is_local(settings.endpoint)):
             address.base = public.url
-        resumed = await engine.start()
+        resumed = await engine.start(everything=everything)
         stack.push_async_callback(engine.stop)
         admin_url = None
         if admin:
@@ -158,7 +161,8 @@ def _project_id(settings: Settings) -> str:
     return settings.project_id
 
 
-def _checked_limits(settings: Settings) -> Mapping[str, float]:
+def checked_limits(settings: Settings) -> Mapping[str, float]:
+    """The overridden rates. Raises UsageError for one of an operation that is not there."""
     for name in settings.limits:
         if name not in OPERATIONS:
             raise UsageError(
@@ -191,7 +195,13 @@ def _emulated_account(cloud: EmulatorServer | None) -> tuple[str, Credentials]:
 
 
 async def _public_server(
-    settings: Settings, sink: CallbackSink, keys: Sequence[str], path: Path, *, emulated: bool
+    settings: Settings,
+    sink: CallbackSink,
+    keys: Sequence[str],
+    path: Path,
+    *,
+    emulated: bool,
+    everything: bool,
 ) -> PublicServer:
     public = settings.public
     url = None if emulated else public.url
@@ -199,7 +209,7 @@ async def _public_server(
     def made(port: int) -> PublicServer:
         return PublicServer(sink, keys=keys, public_url=url, host=public.listen.host, port=port)
 
-    if url is None and settings.origins["public.listen"] == "default":
+    if url is None and not everything and settings.origins["public.listen"] == "default":
         # Nobody was told an address, so any port serves, and several orchestrators can run beside each other.
         return await start_on_kept_port(made, path)
     server = made(public.listen.port)
@@ -220,6 +230,7 @@ def _engine_settings(settings: Settings, *, emulated: bool) -> EngineSettings:
         policy=policy,
         polls=PollPolicy(first_s=engine.poll_first_s, max_s=engine.poll_max_s),
         concurrency=engine.concurrency,
+        out=str(settings.out.resolve()),
     )
 
 
@@ -252,4 +263,4 @@ async def _surroundings(
                 retry=RetryClass.LATER,
             ) from error
 
-    return Surroundings(api, files, settings.out.resolve(), address, post_json, settings.files.roots)
+    return Surroundings(api, files, address, post_json, settings.files.roots)

@@ -271,7 +271,8 @@ OWN_CODES = {
     "TOO_LARGE": "A file is larger than its category allows.",
     "BAD_ANSWER": "The API's answer lacks what it should have.",
     "NO_FILE": "The asset has no file to download yet.",
-    "BAD_PATH": "A file name leads out of the output folder.",
+    "BAD_PATH": "A file name leads out of the folders that may be read or written.",
+    "UNREACHABLE": "MetaStudio could not be reached, so nothing was sent.",
 }
 _RETRY = {
     "later": "The cause passes by itself: the step is tried again.",
@@ -362,7 +363,7 @@ def cli_page() -> str:
     parts = [
         (
             "Results go to stdout, logs and progress to stderr. Exit codes: 0 done, 1 a run failed, 2 wrong usage, definition "
-            "or setting, 3 something needed cannot be reached, 130 interrupted. `NO_COLOR` turns colour off."
+            "or setting, 3 something needed cannot be reached, 130 interrupted, 141 the reader of stdout has gone. `NO_COLOR` turns colour off."
         ),
     ]
     for name, command in commands(get_command(app), "orchestrator"):

@@ -18,9 +18,11 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show every effective setting, secrets hidden."""
+    from orchestrator.app import checked_limits
     from orchestrator.settings import Settings
 
     settings = Settings.load({}, config)
+    checked_limits(settings)
     origins = settings.origins
     shown = settings.shown()
     if as_json:

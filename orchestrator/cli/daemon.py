@@ -36,7 +36,7 @@ def daemon(
     settings = start({"state": state, "log.level": log_level}, config)
 
     async def serve() -> None:
-        async with application(settings, emulator=emulator, admin=True) as app:
+        async with application(settings, emulator=emulator, admin=True, everything=True) as app:
             _ready(app, as_json=as_json)
             # Being stopped is its proper end; failing is not.
             with contextlib.suppress(asyncio.CancelledError):

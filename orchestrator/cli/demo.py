@@ -14,7 +14,11 @@ def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the videos go.")] = Path("demo-output"),
     rows: Annotated[int, typer.Option(metavar="N", help="How many products.", min=1, max=100_000)] = 3,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep the dashboard, the emulator and the state until Ctrl-C.")
+        bool,
+        typer.Option(
+            "--keep",
+            help="Keep dashboard and emulator up until Ctrl-C. The state stays, too, as state-… in the folder of --out.",
+        ),
     ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,

@@ -13,6 +13,7 @@ from typing import Any
 from orchestrator.app import Application, application
 from orchestrator.cli import output
 from orchestrator.cli.foreground import carry, emulator_part, prepared, totals_line
+from orchestrator.cli.places import reason
 from orchestrator.cli.probe import UnplayableError, Video, probe
 from orchestrator.cli.progress.words import count
 from orchestrator.cli.results import Report, show_failures
@@ -56,7 +57,7 @@ async def demonstrate(
             outcome = await _outcome(app, found)
             _show(outcome, app, keep=keep, as_json=as_json)
             if keep:
-                output.note(f"kept until Ctrl-C, with the state in {folder}")
+                output.note(f"kept until Ctrl-C; the state stays in {folder}")
                 # Being stopped is its proper end.
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.shield(app.engine.failed)
@@ -71,7 +72,7 @@ def _state_folder(out: Path, *, keep: bool) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix="state-", dir=out)).resolve()
     except OSError as error:
         raise UsageError(
-            f"{out} cannot be written: {error.strerror}.", hint="Choose another --out."
+            f"The output folder {out} cannot be written: {reason(error)}.", hint="Choose another --out."
         ) from error
     try:
         yield folder

@@ -1,12 +1,17 @@
 """`orchestrator emulator`: MetaStudio on this machine."""
 
+import errno
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from orchestrator.cli import output
 from orchestrator.cli.options import LogLevel
+from orchestrator.errors import UnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.emulator.faults import FaultPlan
 
 Region = Literal["cn-north-4", "cn-east-3", "ap-southeast-3"]
 
@@ -40,20 +45,22 @@ def emulator(
     import asyncio
     import contextlib
 
+    from orchestrator.cli.places import ensure_writable
     from orchestrator.cli.process import complete
     from orchestrator.cli.startup import configure_logs
     from orchestrator.emulator.config import EmulatorConfig
-    from orchestrator.emulator.faults import FaultPlan
     from orchestrator.emulator.server import EmulatorServer
 
     configure_logs(log_level)
+    if data is not None:
+        ensure_writable(data, "The emulator's folder", option="--data")
     settings = EmulatorConfig(
         port=port,
         region=region,
         seed=seed,
         speed=speed,
         data_dir=data,
-        faults=None if faults is None else FaultPlan.load(faults),
+        faults=None if faults is None else _plan(faults),
         limits=not no_limits,
     )
 
@@ -64,5 +71,24 @@ def emulator(
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
 
-    complete(serve())
+    try:
+        complete(serve())
+    except UsageError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE:
+            raise UnreachableError(
+                f"Port {port} is in use.", hint="Choose another --port; 0 takes a free one."
+            ) from error
+        raise
     return 0
+
+
+def _plan(path: Path) -> "FaultPlan":
+    from orchestrator.emulator.faults import FaultPlan, FaultPlanError
+
+    try:
+        return FaultPlan.load(path)
+    except FaultPlanError as error:
+        raise FaultPlanError(
+            error.message,
+            hint='How a plan is written stands in docs/howto/rehearse-with-the-emulator.md, under "With faults".',
+        ) from error.__cause__

@@ -17,12 +17,14 @@ from orchestrator.cli.progress.words import count
 from orchestrator.cli.results import Report, report
 from orchestrator.definition.loader import load
 from orchestrator.definition.prepare import prepare
+from orchestrator.domain.decide import Policy
 from orchestrator.domain.events import Event
 from orchestrator.domain.ids import RunId, StepId
 from orchestrator.domain.pipeline import Step
 from orchestrator.domain.run import RunState
-from orchestrator.engine.engine import Submission, utc_now
+from orchestrator.engine.engine import utc_now
 from orchestrator.engine.live import Progress
+from orchestrator.engine.reception import Submission
 from orchestrator.engine.submission import submission
 from orchestrator.errors import UnreachableError
 from orchestrator.limits.base import Waiting
@@ -38,7 +40,7 @@ def prepared(
 ) -> Submission:
     """What to run, everything checked. Raises DefinitionError with all mistakes before anything is called."""
     pipeline = load(file, kinds=kind_infos())
-    inputs = prepare(pipeline, given, rows, region=settings.region, roots=settings.files.roots)
+    inputs = prepare(pipeline, given, rows, region=settings.region, roots=settings.files.roots, file=file)
     return submission(pipeline, inputs, again=again)
 
 
@@ -79,18 +81,21 @@ async def emulator_stats(endpoint: str) -> dict[str, Any]:
 
 
 def totals_line(stats: Mapping[str, Any]) -> str:
-    """The emulator's counters for people."""
+    """The emulator's counters for people: of its whole world, so also of what earlier runs made in it."""
     totals = stats["totals"]
     made = ", ".join(count(totals[f"{noun}s"], noun) for noun in ("video", "script", "asset", "file"))
-    return (
-        f"emulator: {made}, {count(stats['duplicates_total'], 'duplicate')}; "
-        f"{count(stats['calls'], 'call')}, {stats['throttles']:,} throttled"
-    )
+    line = f"emulator, all runs so far: {made}; {count(stats['calls'], 'call')}, {stats['throttles']:,} throttled"
+    # Equal names are no mistake; two videos of one script are.
+    if twice := len(stats["duplicates"]["videos_per_script"]):
+        line += f", {count(twice, 'script')} {'has' if twice == 1 else 'have'} more than one video"
+    return line
 
 
 async def _watch(app: Application, run_id: RunId, events: asyncio.Queue[Event]) -> None:
     """Shows what happens until the run is over."""
-    board = await Board.load(app.store, run_id)
+    board = await Board.load(
+        app.store, run_id, looks_for_s=_looks_for_s(app.settings, app.emulator is not None)
+    )
     view = PlainView() if output.is_plain(sys.stderr) else _live_view(app, board)
 
     async def show(event: Event) -> None:
@@ -111,6 +116,13 @@ async def _watch(app: Application, run_id: RunId, events: asyncio.Queue[Event]) 
                 await follower
         while not events.empty():
             await show(events.get_nowait())
+
+
+def _looks_for_s(settings: Settings, emulated: bool) -> float | None:
+    """How long a step at most looks for what a lost request made; None: so short that nobody wonders."""
+    if emulated and settings.origins["engine.quiet_time_s"] == "default":
+        return None
+    return settings.engine.quiet_time_s + Policy().answer_within_s
 
 
 def _live_view(app: Application, board: Board) -> "LiveView":

@@ -10,7 +10,14 @@ from typing import Any
 from orchestrator.cli import output
 from orchestrator.cli.progress.words import count
 from orchestrator.cli.results import children, summary_json
-from orchestrator.cli.tables import events_table, heading, print_table, steps_table, summaries_table
+from orchestrator.cli.tables import (
+    done_count,
+    events_table,
+    heading,
+    print_table,
+    steps_table,
+    summaries_table,
+)
 from orchestrator.domain import events as ev
 from orchestrator.domain.ids import RunId
 from orchestrator.domain.pipeline import Step
@@ -45,14 +52,15 @@ class History:
             await store.close()
 
     async def find(self, wanted: str) -> Summary:
-        """The run with this id, with an id that begins so, or the newest of this name.
+        """The run with this id, with an id that begins so (in capitals or not), or the newest of this name.
 
         Raises UnknownRunError; UsageError when several ids begin so.
         """
-        if (exact := await self.store.summary(RunId(wanted))) is not None:
+        beginning = wanted.lower()
+        if (exact := await self.store.summary(RunId(beginning))) is not None:
             return exact
-        near = await self.store.summaries(RunFilter(), cursor=wanted + _AFTER_ALL, limit=3)
-        matching = [summary for summary in near if summary.id.startswith(wanted)] if wanted else []
+        near = await self.store.summaries(RunFilter(), cursor=beginning + _AFTER_ALL, limit=3)
+        matching = [summary for summary in near if summary.id.startswith(beginning)] if wanted else []
         if len(matching) == 1:
             return matching[0]
         if matching:
@@ -104,6 +112,7 @@ async def show_run(history: History, wanted: str, *, events: bool, as_json: bool
     if as_json:
         shown = {
             **summary_json(summary),
+            "steps_done": done_count(state),
             "inputs": dict(state.inputs),
             "outputs": dict(state.outputs),
             "steps": [_step_json(state, step) for step in _steps(state)],

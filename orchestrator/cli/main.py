@@ -1,5 +1,6 @@
 """The command `orchestrator`: its verbs, and the one place where errors become messages and exit codes."""
 
+import errno
 import io
 import sys
 from typing import Annotated
@@ -9,7 +10,11 @@ import typer
 from orchestrator import __version__
 from orchestrator.cli import config, daemon, demo, emulator, output, pipelines, runs
 from orchestrator.cli import run as run_verb
+from orchestrator.cli.places import reason
 from orchestrator.errors import OrchestratorError
+
+#: What writing to a file that takes no more ends with.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 app = typer.Typer(
     name="orchestrator",
@@ -23,7 +28,8 @@ app = typer.Typer(
 def run(argv: list[str]) -> int:
     """Carry out a command line (without the program's name); its exit code.
 
-    0 done, 1 a run failed, 2 wrong usage, definition or configuration, 3 something cannot be reached, 130 interrupted.
+    0 done, 1 a run failed, 2 wrong usage, definition or configuration, 3 something cannot be reached, 130 interrupted,
+    141 the reader of stdout has gone.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -32,14 +38,32 @@ def run(argv: list[str]) -> int:
     try:
         code = app(argv, prog_name="orchestrator", standalone_mode=False)
     except OrchestratorError as error:
-        output.complain(error.message, error.hint)
+        output.complain(_explained(error), error.hint)
         return error.exit_code
+    except OSError as error:
+        # Help and shell completion are written by the library, and nothing else that it does can end so.
+        if error.filename is not None or error.errno not in _FULL:
+            raise
+        failure = output.unwritable(error)
+        output.complain(failure.message, failure.hint)
+        return failure.exit_code
     except typer.TyperException as error:
         output.complain(error.format_message(), _usage_hint(error))
         return 2
     except (typer.Abort, KeyboardInterrupt):
         return 130
     return code if isinstance(code, int) else 0
+
+
+def _explained(error: OrchestratorError) -> str:
+    """The message, with the system's part of it in plain words, and with the request id of a call."""
+    message, cause = error.message, error.__cause__
+    if isinstance(cause, OSError):
+        message = message.replace(str(cause), reason(cause)).replace(
+            f": {cause.strerror}", f": {reason(cause)}"
+        )
+    request_id = getattr(error, "request_id", "")
+    return f"{message} (request id {request_id})" if request_id else message
 
 
 def _usage_hint(error: typer.TyperException) -> str:
@@ -54,7 +78,15 @@ def _root(
     *,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
-    """Turn declarative pipeline files into finished avatar videos with Huawei Cloud MetaStudio."""
+    """Turn declarative pipeline files into finished avatar videos with Huawei Cloud MetaStudio.
+
+    Results go to stdout, progress and logs to stderr. Exit codes: 0 done; 1 a run failed; 2 wrong usage, definition or
+    setting; 3 something needed cannot be reached, such as the API, the state or a port; 130 stopped by Ctrl-C; 141 the
+    reader of stdout went away (`| head`), which changes nothing about what the command did.
+
+    With NO_COLOR set to anything but an empty text, or where stderr is no terminal, there is no colour, and progress is plain
+    lines instead of a picture that is redrawn.
+    """
     if version:
         output.result(f"orchestrator {__version__}")
         raise typer.Exit

@@ -1,5 +1,6 @@
 """`orchestrator validate` and `orchestrator schema`: definitions, without calling anything."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,15 +33,7 @@ def validate(
     found = {str(file): _problems(file, given, rows, settings) for file in files}
     total = sum(map(len, found.values()))
     if as_json:
-        output.json_result(
-            {
-                "valid": total == 0,
-                "files": [
-                    {"file": file, "problems": [_as_json(problem) for problem in problems]}
-                    for file, problems in found.items()
-                ],
-            }
-        )
+        output.json_result(problems_json(found))
     else:
         for problems in found.values():
             for problem in problems:
@@ -60,6 +53,17 @@ def schema() -> None:
     output.json_result(definition_schema(kind_infos()))
 
 
+def problems_json(found: "Mapping[str, Sequence[Problem]]") -> dict[str, Any]:
+    """The mistakes by the file that was asked for, as `--json` shows them."""
+    return {
+        "valid": not any(found.values()),
+        "files": [
+            {"file": file, "problems": [_as_json(problem) for problem in problems]}
+            for file, problems in found.items()
+        ],
+    }
+
+
 def _problems(file: Path, given: dict[str, str], rows: Path | None, settings: "Settings") -> "list[Problem]":
     from orchestrator.app import kind_infos
     from orchestrator.definition.loader import check
@@ -72,7 +76,7 @@ def _problems(file: Path, given: dict[str, str], rows: Path | None, settings: "S
     if not (given or rows or (pipeline.rows and pipeline.rows.from_)):
         return []  # what it will be given is not known yet
     try:
-        prepare(pipeline, given, rows, region=settings.region, roots=settings.files.roots)
+        prepare(pipeline, given, rows, region=settings.region, roots=settings.files.roots, file=file)
     except DefinitionError as error:
         return list(error.problems)
     return []

@@ -11,6 +11,7 @@ from orchestrator.cli.progress.words import count, took
 from orchestrator.domain import events as ev
 from orchestrator.domain.ids import RunId
 from orchestrator.domain.run import RunStatus
+from orchestrator.metastudio.errors import ConnectFailed
 from orchestrator.store.base import RunFilter, Store, Summary
 
 _PAGE = 500
@@ -36,6 +37,7 @@ class Result:
             "error": self.error.message if self.error else None,
             "hint": (self.error.hint or None) if self.error else None,
             "code": (self.error.code or None) if self.error else None,
+            "request_id": (self.error.request_id or None) if self.error else None,
         }
 
 
@@ -51,6 +53,15 @@ class Report:
         """How many results are good."""
         return sum(result.status is RunStatus.SUCCEEDED for result in self.results)
 
+    @property
+    def exit_code(self) -> int:
+        """0 when all is done; 3 when nothing failed but that the API could not be reached; else 1."""
+        if self.run.status is RunStatus.SUCCEEDED:
+            return 0
+        failed = [result.error for result in self.results if result.status is not RunStatus.SUCCEEDED]
+        unreached = bool(failed) and all(error and error.code == ConnectFailed.code for error in failed)
+        return ConnectFailed.exit_code if unreached else 1
+
     def to_json(self) -> dict[str, Any]:
         """As `--json` shows it, without the emulator's part."""
         return {"run": summary_json(self.run), "runs": [result.to_json() for result in self.results]}
@@ -62,7 +73,13 @@ async def report(store: Store, run: Summary) -> Report:
         return Report(run, (await _result(store, run),))
     results = {child.id: await _result(store, child) async for child in children(store, run.id)}
     rows = await store.rows(run.id, 0, run.rows_total)
-    return Report(run, tuple(results[row.child] for row in rows if row.child in results))
+    for row in rows:
+        # A row whose content had been run already shares that run.
+        if row.child is not None and row.child not in results:
+            shared = await store.summary(row.child)
+            assert shared is not None, "a row's run is in the store"
+            results[row.child] = await _result(store, shared)
+    return Report(run, tuple(results[row.child] for row in rows if row.child is not None))
 
 
 async def children(store: Store, parent: RunId) -> AsyncIterator[Summary]:
@@ -115,26 +132,31 @@ def show(found: Report) -> None:
     people = sys.stdout.isatty()
     mark = _marks()[0]
     width = _name_width(found)
-    for result in found.results:
-        if result.status is not RunStatus.SUCCEEDED:
-            continue
-        if people:
-            values = "  ".join(text(value) for value in result.outputs.values())
-            output.result(f"{mark} {result.name:<{width}}  {values}".rstrip())
-        else:
-            for name, value in result.outputs.items():
-                output.result(f"{text(result.name)}\t{text(name)}\t{text(value)}")
-    show_failures(found)
+    try:
+        for result in found.results:
+            if result.status is not RunStatus.SUCCEEDED:
+                continue
+            if people:
+                values = "  ".join(text(value) for value in result.outputs.values())
+                output.result(f"{mark} {result.name:<{width}}  {values}".rstrip())
+            else:
+                for name, value in result.outputs.items():
+                    output.result(f"{text(result.name)}\t{text(name)}\t{text(value)}")
+    finally:
+        # Also when nobody reads stdout any more.
+        show_failures(found)
 
 
 def show_failures(found: Report) -> None:
-    """What went wrong and what to do about it, then a line that sums up, to stderr."""
+    """What went wrong and what to do about it (the same advice once), then a line that sums up, to stderr."""
     mark = _marks()[1]
     width = _name_width(found)
+    given: set[str] = {""}
     for result in found.results:
         if result.error is not None:
             output.note(f"{mark} {result.name:<{width}}  {error_text(result.error)}")
-            if result.error.hint:
+            if result.error.hint not in given:
+                given.add(result.error.hint)
                 output.note(f"  {'':<{width}}  {result.error.hint}")
     output.note(_closing(found))
 
@@ -156,8 +178,9 @@ def text(value: Any) -> str:
 
 
 def error_text(error: ev.ErrorInfo) -> str:
-    """The message, with the code if it does not hold it already."""
-    return error.message if error.code in error.message else f"{error.message} [{error.code}]"
+    """The message, with the code if it does not hold it already, and the request id if there is one."""
+    message = error.message if error.code in error.message else f"{error.message} [{error.code}]"
+    return f"{message} (request id {error.request_id})" if error.request_id else message
 
 
 def _closing(found: Report) -> str:

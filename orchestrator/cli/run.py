@@ -17,7 +17,7 @@ from orchestrator.cli.options import (
 
 if TYPE_CHECKING:
     from orchestrator.cli.results import Report
-    from orchestrator.engine.engine import Submission
+    from orchestrator.engine.reception import Submission
     from orchestrator.settings import Settings
 
 
@@ -44,10 +44,11 @@ def run(
     to stdout, a line each: NAME, OUTPUT and VALUE with tabs between.
     """
     from orchestrator.cli.foreground import prepared
+    from orchestrator.cli.pipelines import problems_json
+    from orchestrator.cli.places import ensure_writable
     from orchestrator.cli.process import StoppedError, complete
     from orchestrator.cli.startup import key_values, start
     from orchestrator.definition.problems import DefinitionError
-    from orchestrator.domain.run import RunStatus
 
     settings = start({"state": state, "out": out, "log.level": log_level}, config, quiet=True)
     try:
@@ -55,14 +56,17 @@ def run(
     except DefinitionError as error:
         output.note(error.message)
         output.complain(f"{_problems(len(error.problems))}; nothing was called.")
+        if as_json:
+            output.json_result(problems_json({str(file): error.problems}))
         return error.exit_code
+    ensure_writable(settings.out, "The output folder", option="--out")
     try:
         found, emulated = complete(_run(settings, wanted, emulator=emulator))
     except StoppedError as error:
         output.note("stopped; the same command goes on from here")
         return error.exit_code
     _show(found, emulated, as_json=as_json)
-    return 0 if found.run.status is RunStatus.SUCCEEDED else 1
+    return found.exit_code
 
 
 async def _run(

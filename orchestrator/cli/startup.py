@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from orchestrator import logs
-from orchestrator.cli.output import is_plain
+from orchestrator.cli.output import is_plain, remark
 from orchestrator.errors import UsageError
 from orchestrator.settings import Settings
 
@@ -50,7 +50,8 @@ class _CurrentStderr(io.TextIOBase):
     """Whatever stderr is at the moment: live progress puts itself in between, so that log lines appear above it."""
 
     def write(self, text: str, /) -> int:
-        return sys.stderr.write(text)
+        remark(text)
+        return len(text)
 
     def flush(self) -> None:
         sys.stderr.flush()

@@ -6,12 +6,25 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from orchestrator.definition.inputs import AnyInput
+from orchestrator.definition import schedule
+from orchestrator.definition.inputs import ENDING_PATTERN, AnyInput
 from orchestrator.errors import RetryClass
 
 #: Names that expressions use, so without `-` and `.`.
 NAME_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
 NAME_RULE: Final = "a name has letters, digits and _, a letter first, 64 at most"
+PIPELINE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+WEBHOOK_PATTERN: Final = r"^[A-Za-z0-9_-]{1,100}$"
+#: What patterns mean: parameters' too, as far as they are usual.
+RULES: Final[Mapping[str, str]] = {
+    NAME_PATTERN: "has to be letters, digits and _, a letter first, 64 at most",
+    PIPELINE_PATTERN: "has to be letters, digits, `.`, `_` and `-`, a letter or digit first, 100 at most",
+    WEBHOOK_PATTERN: "has to be letters, digits, `_` and `-`, 100 at most",
+    ENDING_PATTERN: "has to be a file name ending such as png",
+    r"^https?://": "has to begin with http:// or https://",
+}
+#: Sections of steps, in the order in which they run: a step may use what earlier sections did.
+SECTIONS: Final = ("steps", "on_failure", "finally")
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SECONDS: Final[Mapping[str, float]] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -117,7 +130,7 @@ class RowsPart(Part):
         None,
         alias="from",
         min_length=1,
-        description="The table: .csv, .tsv or .jsonl, relative to the definition.",
+        description="The table, relative to the definition: .csv, .tsv, .txt (any usual delimiter and encoding) or .jsonl.",
     )
     name: str | None = Field(None, min_length=1, description="Name of a row's run, such as ${{ row.sku }}.")
 
@@ -138,14 +151,18 @@ class FilesTrigger(Part):
 class ScheduleTrigger(Part):
     """A run at certain times."""
 
-    cron: str = Field(min_length=1, description="Minute, hour, day, month, weekday.")
-    timezone: str = Field("UTC", min_length=1, description="Name of the time zone that `cron` speaks of.")
+    cron: Annotated[str, BeforeValidator(schedule.cron)] = Field(
+        min_length=1, description="Minute, hour, day, month, weekday: 0 9 * * 1-5."
+    )
+    timezone: Annotated[str, BeforeValidator(schedule.timezone)] = Field(
+        "UTC", min_length=1, description="The time zone that `cron` speaks of, such as Europe/Berlin."
+    )
 
 
 class WebhookTrigger(Part):
     """A run for each call of a webhook."""
 
-    path: str = Field(pattern=r"^[A-Za-z0-9_-]{1,100}$", description="Last part of the address: /hooks/PATH.")
+    path: str = Field(pattern=WEBHOOK_PATTERN, description="Last part of the address: /hooks/PATH.")
 
 
 class TriggersPart(Part):
@@ -162,7 +179,7 @@ Steps = dict[Name, StepPart]
 class PipelinePart(Part):
     """A MetaStudio pipeline definition."""
 
-    pipeline: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the pipeline.")
+    pipeline: str = Field(pattern=PIPELINE_PATTERN, description="Name of the pipeline.")
     description: str = Field("", description="What it makes.")
     inputs: dict[Name, AnyInput] = Field(default_factory=dict, description="What a run has to be given.")
     rows: RowsPart | None = Field(None, description="A table: one child run for each row.")

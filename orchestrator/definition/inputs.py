@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
+from orchestrator.definition.problems import Code
 from orchestrator.definition.timbres import UnknownTimbreError, timbre_id
 from orchestrator.domain.nearest import did_you_mean
 from orchestrator.domain.pipeline import InputSpec
@@ -21,13 +22,16 @@ from orchestrator.domain.pipeline import InputSpec
 #: Characters of speech without and with its tags (API reference, 11.7 and the tables of TextConfig).
 SPEECH_LIMIT: Final = 10_000
 SPEECH_LIMIT_WITH_TAGS: Final = 131_072
+#: Of a file's name.
+ENDING_PATTERN: Final = r"^\.?[A-Za-z0-9]{1,16}$"
 
 
 class InputError(ValueError):
     """A value does not fit its input."""
 
-    def __init__(self, message: str, suggestion: str = "") -> None:
+    def __init__(self, message: str, suggestion: str = "", code: Code = Code.WRONG_INPUT) -> None:
         self.suggestion = suggestion
+        self.code = code
         super().__init__(message)
 
 
@@ -226,7 +230,7 @@ class FileInput(_Input):
     """A file on this machine, relative to the table's folder or the definition's."""
 
     type: Literal["file"]
-    accept: list[Annotated[str, Field(pattern=r"^\.?[A-Za-z0-9]{1,16}$")]] = Field(
+    accept: list[Annotated[str, Field(pattern=ENDING_PATTERN)]] = Field(
         default_factory=list, description="Accepted file name endings, such as png."
     )
 
@@ -237,8 +241,11 @@ class FileInput(_Input):
             raise InputError("is empty; a file is needed")
         if "\0" in path:
             raise InputError("is not a path")
-        if self.accept and _ending(path) not in {_ending(f".{ending.lstrip('.')}") for ending in self.accept}:
-            raise InputError(f"{_shown(path)} is not a file of type {', '.join(self.accept)}")
+        if self.accept and ending_of(path) not in {
+            ending_of(f".{ending.lstrip('.')}") for ending in self.accept
+        }:
+            message = f"{_shown(path)} is not a file of type {', '.join(self.accept)}"
+            raise InputError(message, code=Code.FILE_REFUSED)
         return path
 
 
@@ -331,7 +338,8 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _ending(path: str) -> str:
+def ending_of(path: str) -> str:
+    """The ending of a file's name, without its dot, in one spelling for each type; empty if there is none."""
     ending = path.rsplit(".", 1)[-1].casefold() if "." in path else ""
     return {"jpeg": "jpg", "tiff": "tif"}.get(ending, ending)
 

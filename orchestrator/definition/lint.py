@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.definition import mistakes
+from orchestrator.definition.grammar import SECTIONS
 from orchestrator.definition.inputs import AnyInput, InputError, read_input, spec_of
 from orchestrator.definition.kinds import StepKindInfo, StepKinds
 from orchestrator.definition.problems import Code
@@ -19,8 +20,6 @@ from orchestrator.domain import expressions
 from orchestrator.domain.expressions import ExpressionError, Reference
 from orchestrator.domain.nearest import did_you_mean
 
-#: Sections of steps, in the order in which they run: a step may use what earlier sections did.
-SECTIONS: Final = ("steps", "on_failure", "finally")
 RUN_MEMBERS: Final = frozenset({"id", "name", "failed", "status"})
 _ROOTS: Final = frozenset({"inputs", "steps", "row", "run"})
 _INPUT: Final[TypeAdapter[AnyInput]] = TypeAdapter(AnyInput)

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.definition import mistakes, tree
-from orchestrator.definition.grammar import NOT_YET, DefaultsPart, PipelinePart, RetryPart, StepPart
+from orchestrator.definition.grammar import NOT_YET, SECTIONS, DefaultsPart, PipelinePart, RetryPart, StepPart
 from orchestrator.definition.inputs import spec_of
 from orchestrator.definition.kinds import StepKinds
-from orchestrator.definition.lint import SECTIONS, lint
+from orchestrator.definition.lint import lint
+from orchestrator.definition.misplaced import gather
 from orchestrator.definition.problems import Code, DefinitionError, Problem
 from orchestrator.domain.ids import StepId
 from orchestrator.domain.pipeline import Pipeline, RetryPolicy, RowsSpec, Step
@@ -44,7 +45,10 @@ def check_text(
     source, root = tree.read(file, content)
     if root is None:
         return None, _in_order(source.problems)
-    _set_aside_unsupported(source, root)
+    for title in SECTIONS:
+        if isinstance(section := root.values.get(title), tree.Mapping):
+            gather(source, section)
+            _set_aside_unsupported(source, section)
     part = mistakes.report(source, root, tree.Place(1, 1), PipelinePart)
     needs = lint(source, root, kinds)
     if source.problems or not isinstance(part, PipelinePart):
@@ -53,12 +57,10 @@ def check_text(
     return _pipeline(part, needs, triggers, folder), []
 
 
-def _set_aside_unsupported(source: tree.Source, root: tree.Mapping) -> None:
-    for section in SECTIONS:
-        steps = root.values.get(section)
-        for step in steps.values.values() if isinstance(steps, tree.Mapping) else ():
-            for key in NOT_YET.keys() & step.values.keys() if isinstance(step, tree.Mapping) else ():
-                assert isinstance(step, tree.Mapping)
+def _set_aside_unsupported(source: tree.Source, section: tree.Mapping) -> None:
+    for step in section.values.values():
+        if isinstance(step, tree.Mapping):
+            for key in NOT_YET.keys() & step.values.keys():
                 source.report(step.keys[key], Code.UNSUPPORTED, NOT_YET[key])
                 del step.values[key]
 

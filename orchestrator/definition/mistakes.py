@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from orchestrator.definition.grammar import NAME_RULE
+from orchestrator.definition.grammar import NAME_RULE, RULES, SECTIONS
 from orchestrator.definition.problems import Code
 from orchestrator.definition.tree import Mapping, Node, Place, Scalar, Sequence, Source
 from orchestrator.domain.nearest import did_you_mean
@@ -109,7 +109,7 @@ def _words(
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         name, known = spot.path[-1], known_keys(model, spot.path[:-1])
-        near = did_you_mean(name, known) or _other_hint(name, known)
+        near = _step_hint(spot) or did_you_mean(name, known) or _other_hint(name, known)
         where = f" in {Spot(spot.node, spot.key_place, spot.path[:-1]).dotted}" if len(spot.path) > 1 else ""
         return spot.key_place, codes.unknown, f"unknown {codes.noun} {name!r}{where}", near
     if kind == "missing":
@@ -117,7 +117,6 @@ def _words(
         return spot.key_place, codes.missing, f"the {codes.noun} {spot.rest!r} is missing{where}", ""
     if spot.rest == "[key]":
         return spot.key_place, codes.wrong, f"{spot.path[-1]!r} is not a usable name", NAME_RULE
-    suggestion = "write it in quotes" if kind == "string_type" and isinstance(spot.node, Scalar) else ""
     if expected := context.get("expected_tags") or (
         context.get("expected") if kind in {"enum", "literal_error"} else None
     ):
@@ -130,15 +129,50 @@ def _words(
             f"{spot.dotted or codes.noun} has to be one of {', '.join(choices)}",
             suggestion,
         )
-    said = re.sub(r"^(Value error, |(Input|String|List|Dictionary) (?=should ))", "", detail["msg"])
-    said = re.sub(r" after validation, not \d+$", "", re.sub(r"^should ", "has to ", said))
-    message = _MESSAGES.get(kind) or said
+    message = sentence(detail)
+    between = " " if message.startswith("has ") else ": "
+    suggestion = _form_hint(kind, spot, codes)
     return (
         _value_place(spot, kind),
         codes.wrong,
-        f"{spot.dotted or 'the value'}: {message}".replace(": has to", " has to", 1),
+        f"{spot.dotted or 'the value'}{between}{message}",
         suggestion,
     )
+
+
+def sentence(detail: ErrorDetails) -> str:
+    """What is wrong with a value, in plain words and without its name, such as `has to be 1 or more`.
+
+    `detail` needs its context: take it from `errors(include_url=False, include_input=False)`.
+    """
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in _MESSAGES:
+        return re.sub(r"\b1 (character|item)s", r"1 \1", _MESSAGES[kind].format_map(context))
+    if kind == "string_pattern_mismatch":
+        pattern = str(context.get("pattern"))
+        return RULES.get(pattern, f"has to have the form of the regular expression {pattern}")
+    said = re.sub(r"^(Value error|Assertion failed), ", "", detail["msg"])
+    said = re.sub(r"^(Input|Value|String|List|Dictionary|Number) should ", "has to ", said)
+    return re.sub(r" after validation, not \d+$", "", said)
+
+
+def _form_hint(kind: str, spot: Spot, codes: Codes) -> str:
+    """What to do about a value that is of another sort than the one needed."""
+    if kind == "string_type" and isinstance(spot.node, Scalar):
+        return "write it in quotes"
+    if _MESSAGES.get(kind) != _MAPPING or not isinstance(spot.node, Scalar):
+        return ""
+    if spot.node.value is None:
+        return "nothing stands below it: indent what belongs to it"
+    if codes.noun == "key" and len(spot.path) == 2 and spot.path[0] in SECTIONS:
+        return "if it belongs to the step above, indent it more"
+    return ""
+
+
+def _step_hint(spot: Spot) -> str:
+    if isinstance(spot.node, Mapping) and "uses" in spot.node.values:
+        return "it looks like a step: indent it as far as the others"
+    return ""
 
 
 def _other_hint(name: str, known: frozenset[str]) -> str:
@@ -150,16 +184,31 @@ def _other_hint(name: str, known: frozenset[str]) -> str:
 def _value_place(spot: Spot, kind: str) -> Place:
     if kind == "union_tag_invalid" and isinstance(spot.node, Mapping) and "type" in spot.node.values:
         return spot.node.values["type"].place
-    return spot.node.place if isinstance(spot.node, Scalar) else spot.key_place
+    # What is not there has no place of its own.
+    written = isinstance(spot.node, Scalar) and spot.node.place.start < spot.node.place.end
+    return spot.node.place if written else spot.key_place
 
 
+_MAPPING: Final = "has to be a mapping"
 _MESSAGES: Final[AbstractMapping[str, str]] = {
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "has to be a whole number"),
     **dict.fromkeys(("float_type", "float_parsing"), "has to be a number"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "has to be true or false"),
-    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "has to be a mapping"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), _MAPPING),
     "list_type": "has to be a list",
     "string_type": "has to be text",
+    "finite_number": "has to be a finite number",
+    "greater_than": "has to be more than {gt}",
+    "greater_than_equal": "has to be {ge} or more",
+    "less_than": "has to be less than {lt}",
+    "less_than_equal": "has to be {le} or less",
+    "multiple_of": "has to be a multiple of {multiple_of}",
+    "string_too_short": "has to have {min_length} characters or more",
+    "string_too_long": "has to have {max_length} characters or fewer",
+    "too_short": "has to have {min_length} items or more",
+    "too_long": "has to have {max_length} items or fewer",
+    "extra_forbidden": "is not known",
+    "missing": "is missing",
 }
 
 

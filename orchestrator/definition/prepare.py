@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from orchestrator.definition.files import FileRefusedError, Folders
 from orchestrator.definition.inputs import InputError, is_absent, read_input
+from orchestrator.definition.places import Places
 from orchestrator.definition.problems import Code, DefinitionError, Problem
-from orchestrator.definition.rows import Row, Table, read_table
+from orchestrator.definition.rows import read_table
+from orchestrator.definition.table import Row, Table
 from orchestrator.domain import expressions
 from orchestrator.domain.expressions import ExpressionError
 from orchestrator.domain.nearest import did_you_mean
@@ -42,14 +44,16 @@ def prepare(
     *,
     region: str,
     roots: Sequence[Path] = (),
+    file: Path | None = None,
 ) -> Prepared:
     """The inputs of a run, or of one run for each row of the table (`rows_path`, else the definition's own).
 
     A cell goes before `given`, `given` before the default; an empty cell counts as not given. File inputs become
     absolute paths; relative ones start at the table's folder, then at the definition's, and only `roots` may be read
-    (default: those two folders). Raises DefinitionError with all mistakes at once.
+    (default: those two folders). Raises DefinitionError with all mistakes at once, each at its place in the table or in
+    the definition's `file`; without a `file`, the latter name the pipeline.
     """
-    return _Preparation(pipeline, given, region, roots).run(rows_path)
+    return _Preparation(pipeline, given, region, roots, Places(file, pipeline.name)).run(rows_path)
 
 
 @dataclass(slots=True)
@@ -58,6 +62,7 @@ class _Preparation:
     given: Mapping[str, Any]
     region: str
     roots: Sequence[Path]
+    places: Places
     problems: list[Problem] = field(default_factory=list)
 
     def run(self, rows_path: Path | None) -> Prepared:
@@ -70,12 +75,13 @@ class _Preparation:
                 did_you_mean(name, self.pipeline.inputs)
                 or f"known: {', '.join(self.pipeline.inputs) or 'none'}"
             )
-            self._report(name, Code.UNKNOWN_INPUT_GIVEN, f"the pipeline has no input {name!r}", near)
+            message = f"-i {name}: the pipeline has no input {name!r}"
+            self._report(("inputs",), Code.UNKNOWN_INPUT_GIVEN, message, near)
         columns = table.columns if table else ()
         shared = self._shared(folders, frozenset(columns))
         rows = self._rows(table, shared, folders) if table else ()
         if self.problems:
-            raise DefinitionError(sorted(self.problems, key=lambda problem: (problem.line, problem.col)))
+            raise DefinitionError(sorted(self.problems, key=self._order))
         return Prepared(shared, rows)
 
     def _table(self, rows_path: Path | None) -> Table | None:
@@ -83,40 +89,41 @@ class _Preparation:
         if rows_path is None and spec is not None:
             if spec.from_ is None:
                 message = f"the pipeline {self.pipeline.name!r} needs a table"
-                raise DefinitionError(
-                    [Problem("--rows", 0, 0, Code.TABLE_UNREADABLE, message, "give it with --rows TABLE")]
-                )
+                self._report(("rows",), Code.TABLE_UNREADABLE, message, "give it with --rows TABLE")
+                raise DefinitionError(self.problems)
             home = Path(self.pipeline.folder)
             try:
                 rows_path = Path(Folders.of([home], self.roots).find(spec.from_))
             except FileRefusedError as error:
-                problem = Problem(
-                    "rows.from", 0, 0, Code.TABLE_UNREADABLE, f"the table {error}", error.suggestion
-                )
-                raise DefinitionError([problem]) from error
-        return read_table(rows_path) if rows_path is not None else None
+                self._report(("rows", "from"), Code.TABLE_UNREADABLE, f"the table {error}", error.suggestion)
+                raise DefinitionError(self.problems) from error
+        if rows_path is None:
+            return None
+        table = read_table(rows_path)
+        self.problems.extend(table.problems)
+        return table
 
     def _shared(self, folders: Folders, columns: frozenset[str]) -> dict[str, Any]:
         """Values from `given` and the defaults. An input that is a column may still get its value there."""
         shared: dict[str, Any] = {}
         for name, spec in self.pipeline.inputs.items():
             value = self.given.get(name)
-            origin = f"-i {name}" if not is_absent(value) else f"the default of {name}"
-            value = spec.default if is_absent(value) else value
+            origin = f"-i {name}"
+            path: tuple[str, ...] = ("inputs", name)
+            if is_absent(value):
+                value, origin, path = spec.default, f"the default of {name}", ("inputs", name, "default")
             if not is_absent(value):
                 try:
                     shared[name] = self._read(spec, value, folders)
                 except InputError as error:
-                    self._report(origin, Code.WRONG_INPUT, f"{name}: {error}", error.suggestion)
-                except FileRefusedError as error:
-                    self._report(origin, error.code, f"{name}: {error}", error.suggestion)
+                    self._report(path, error.code, f"{origin}: {error}", error.suggestion)
             elif name not in columns:
                 if spec.required:
                     near = did_you_mean(name, columns)
                     hint = (
                         f"the table has no such column, {near}" if near else f"give it with -i {name}=VALUE"
                     )
-                    self._report(name, Code.MISSING_INPUT, f"the input {name!r} has no value", hint)
+                    self._report(path, Code.MISSING_INPUT, f"the input {name!r} has no value", hint)
                 else:
                     shared[name] = None
         return shared
@@ -158,10 +165,6 @@ class _Preparation:
             try:
                 inputs[name] = self._read(spec, value, folders)
             except InputError as error:
-                self.problems.append(
-                    table.problem(row, name, Code.WRONG_INPUT, f"{name}: {error}", error.suggestion)
-                )
-            except FileRefusedError as error:
                 self.problems.append(
                     table.problem(row, name, error.code, f"{name}: {error}", error.suggestion)
                 )
@@ -218,10 +221,14 @@ class _Preparation:
 
     def _read(self, spec: InputSpec, value: Any, folders: Folders) -> Any:
         read = read_input(spec, value, self.region)
-        return folders.find(read) if spec.type == "file" else read
+        # Where any file will do, its name promises nothing.
+        return folders.find(read, pictures=bool(spec.options.get("accept"))) if spec.type == "file" else read
 
-    def _report(self, origin: str, code: Code, message: str, suggestion: str) -> None:
-        self.problems.append(Problem(origin, 0, 0, code, message, suggestion))
+    def _report(self, path: tuple[str, ...], code: Code, message: str, suggestion: str) -> None:
+        self.problems.append(self.places.problem(path, code, message, suggestion))
+
+    def _order(self, problem: Problem) -> tuple[bool, int, int]:
+        return problem.file != self.places.label, problem.line, problem.col
 
 
 def _unusable(name: str) -> str:

@@ -58,7 +58,10 @@ class Code(StrEnum):
     WRONG_INPUT = "D504", "The value of an input does not fit its type."
     FILE_MISSING = "D505", "A file input does not exist or cannot be read."
     FILE_OUTSIDE = "D506", "A file input lies outside the folders that may be read."
-    FILE_REFUSED = "D507", "A file input is empty or of a type that is not accepted."
+    FILE_REFUSED = (
+        "D507",
+        "A file input is empty, of a type that is not accepted, or not the picture that its name says.",
+    )
 
     TABLE_UNREADABLE = "D601", "The table cannot be read."
     TABLE_FORMAT = "D602", "The table's format is not supported."
@@ -70,7 +73,7 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake and its place. Lines and columns count from 1; 0 means that there is none (a command-line value)."""
+    """One mistake and its place. Lines and columns (characters) count from 1; 0 means that the place is not known."""
 
     file: str
     line: int

@@ -26,6 +26,7 @@ from ruamel.yaml.events import (
 )
 
 from orchestrator.definition.problems import Code, DefinitionError, Problem
+from orchestrator.definition.syntax import explain
 
 #: Bytes of a definition file.
 SIZE_LIMIT: Final = 1_000_000
@@ -190,15 +191,8 @@ class _Builder:
         try:
             yield from YAML(typ="safe", pure=True).parse(self._source.text)
         except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            if mark is not None:
-                place = Place(mark.line + 1, mark.column + 1)
-            self._stop(
-                place,
-                Code.SYNTAX,
-                " ".join(str(error.problem or error.context or "not YAML").split()),
-                _hint(error),
-            )
+            found = explain(error, self._source.text)
+            self._stop(Place(found.line, found.col), Code.SYNTAX, found.message, found.suggestion)
         except (YAMLError, ValueError) as error:
             # A character that YAML does not allow carries its position; nothing else is known of the others.
             position = getattr(error, "position", None)
@@ -349,18 +343,3 @@ def _resolve(text: str) -> str | int | float | bool | None:
     if _FLOAT.fullmatch(text) and math.isfinite(float(text)) and not text.lstrip("+-").isdigit():
         return float(text)
     return text
-
-
-_HINTS: Final = {
-    r"'\t'": "indent with spaces, not tabs",
-    "mapping values are not allowed": "quote a text that holds `: `",
-    "found unexpected ':'": "quote a text that holds `:`",
-    "@": "quote a text that begins with @",
-    "`": "quote a text that begins with a backtick",
-    "while scanning a quoted scalar": "the closing quote is missing",
-}
-
-
-def _hint(error: MarkedYAMLError) -> str:
-    said = f"{error.context} {error.problem}"
-    return next((hint for words, hint in _HINTS.items() if words in said), "")

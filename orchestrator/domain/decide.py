@@ -29,6 +29,8 @@ class Policy:
     lookup_every_s: float = 5.0
     #: Attempts without an answer after which a person has to look.
     max_unknowns: int = 3
+    #: How long to go on asking without getting any answer, after all other times have passed.
+    patience_s: float = 3600.0
     #: Child runs created by one action.
     spawn_chunk: int = 100
 
@@ -100,8 +102,9 @@ def decide(state: RunState, now: datetime, policy: Policy) -> Decision:
 
 def _decide_rows(state: RunState, total: int, policy: Policy, decision: Decision) -> None:
     over = state.children_succeeded + state.children_failed
-    room = state.pipeline.concurrency_limit or total
-    stop = min(total, state.children_created + policy.spawn_chunk, over + room)
+    under_way = state.children_own - state.children_own_over
+    room = max(0, (state.pipeline.concurrency_limit or total) - under_way)
+    stop = min(total, state.children_created + min(room, policy.spawn_chunk))
     if stop > state.children_created:
         decision.actions.append(SpawnChildren(state.children_created, stop))
     if over < total:
@@ -153,7 +156,7 @@ def _decide_step(
         case StepStatus.SENT | StepStatus.UNKNOWN:
             _look_up(state, step, now, policy, decision)
         case StepStatus.WAITING:
-            _await(state, step, step_state, now, decision)
+            _await(state, step, now, policy, decision)
         case StepStatus.RETRYING:
             assert step_state.next_attempt_at is not None
             if step_state.next_attempt_at <= now:
@@ -165,16 +168,19 @@ def _decide_step(
 
 
 def _start(state: RunState, step: Step) -> ev.EventBody:
+    attempt = state.steps[step.id].attempt + 1
     skipped = [need for need in step.needs if state.steps[need].status is StepStatus.SKIPPED]
     if step.if_ is None:
         if skipped:
             return ev.StepSkipped(step.id, f"{skipped[0]} was skipped")
-        return ev.StepIntended(step.id, 1)
+        return ev.StepIntended(step.id, attempt)
     try:
         wanted = expressions.truth(step.if_, state.scope())
     except OrchestratorError as error:
-        return ev.StepFailed(step.id, 0, _expression_error(error))
-    return ev.StepIntended(step.id, 1) if wanted else ev.StepSkipped(step.id, "its condition is not true")
+        return ev.StepFailed(step.id, attempt - 1, _expression_error(error))
+    return (
+        ev.StepIntended(step.id, attempt) if wanted else ev.StepSkipped(step.id, "its condition is not true")
+    )
 
 
 def _act(state: RunState, step: Step, decision: Decision, make: Callable[[dict[str, Any]], Action]) -> None:
@@ -196,6 +202,13 @@ def _look_up(state: RunState, step: Step, now: datetime, policy: Policy, decisio
     if step_state.conclusive_from is not None and step_state.conclusive_from >= quiet_at:
         decision.records.append(_lost(step, step_state, now, policy))
         return
+    if (error := step_state.lookup_error) is not None and step_state.looked_up_at is not None:
+        hopeless_at = quiet_at
+        if error.retry is not RetryClass.NEVER:
+            hopeless_at += timedelta(seconds=policy.patience_s)
+        if step_state.looked_up_at >= hopeless_at:
+            decision.records.append(_unresolved(step, step_state, error))
+            return
     if step_state.looked_up_at is not None:
         next_at = step_state.looked_up_at + timedelta(seconds=policy.lookup_every_s)
         if step_state.looked_up_at < quiet_at:
@@ -216,35 +229,49 @@ def _lost(step: Step, step_state: StepState, now: datetime, policy: Policy) -> e
             RetryClass.SUPPORT,
         )
         return ev.StepFailed(step.id, step_state.attempt, error)
-    late = step.timeout_s is not None and now >= _deadline(step, step_state)
     cause = step_state.error.message if step_state.error else "The process ended before the answer came."
     error = ev.ErrorInfo(
         cause, "Nothing was found, so the request is repeated.", "NO_ANSWER", RetryClass.LATER
     )
-    return ev.StepFailed(step.id, step_state.attempt, error, None if late else now)
+    return ev.StepFailed(step.id, step_state.attempt, error, now)
 
 
-def _await(state: RunState, step: Step, step_state: StepState, now: datetime, decision: Decision) -> None:
+def _unresolved(step: Step, step_state: StepState, error: ev.ErrorInfo) -> ev.StepFailed:
+    """Nobody could say what the request made: repeating it might make it twice."""
+    info = ev.ErrorInfo(
+        f"An answer was lost, and looking for what the request made failed: {error.message}",
+        "Look in the MetaStudio console whether it is there before you start the run again.",
+        error.code or "NO_ANSWER",
+        RetryClass.SUPPORT,
+        error.request_id,
+    )
+    return ev.StepFailed(step.id, step_state.attempt, info)
+
+
+def _await(state: RunState, step: Step, now: datetime, policy: Policy, decision: Decision) -> None:
+    step_state = state.steps[step.id]
     correlation = step_state.correlation or ""
     hints = state.hint_count(correlation)
-    deadline_at = step_state.deadline_at
-    checked_at = step_state.checked_at
-    if deadline_at is not None and checked_at is not None and checked_at >= deadline_at:
+    deadline_at, next_check_at = step_state.deadline_at, step_state.next_check_at
+    if deadline_at is not None and _too_late(step_state, deadline_at, policy):
         decision.records.append(ev.StepFailed(step.id, step_state.attempt, _timeout_error(step)))
         return
+    resting = next_check_at is not None and next_check_at > now
     overdue = deadline_at is not None and deadline_at <= now
-    due = step_state.next_check_at is not None and step_state.next_check_at <= now
-    if overdue or due or hints > step_state.hints_checked:
+    if not resting and (overdue or next_check_at is not None or hints > step_state.hints_checked):
         attempt = step_state.attempt
         _act(state, step, decision, lambda params: Check(step, attempt, params, correlation, hints))
-    for at in (deadline_at, step_state.next_check_at):
+    for at in (deadline_at, next_check_at):
         if at is not None and at > now:
             decision.wake(at)
 
 
-def _deadline(step: Step, step_state: StepState) -> datetime:
-    assert step_state.started_at is not None
-    return step_state.started_at + timedelta(seconds=step.timeout_s or 0)
+def _too_late(step_state: StepState, deadline_at: datetime, policy: Policy) -> bool:
+    """The deadline holds when the API said «not over» after it, or has long been silent."""
+    checked_at, asked_at = step_state.checked_at, step_state.asked_at
+    if checked_at is not None and checked_at >= deadline_at:
+        return True
+    return asked_at is not None and asked_at >= deadline_at + timedelta(seconds=policy.patience_s)
 
 
 def _end(state: RunState) -> ev.EventBody:

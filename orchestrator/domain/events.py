@@ -5,7 +5,7 @@ An event's body is a frozen dataclass; `Event` adds where and when. `encode` and
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -38,6 +38,10 @@ class RunCreated:
     parent: RunId | None = None
     #: Rows to become child runs; None: an ordinary run.
     rows_total: int | None = None
+    #: Folder that the run's files are saved in.
+    out: str = ""
+    #: Made anew although the same content had been run: it joins no other run's rows.
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,22 @@ class RunFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class RunResumed:
+    """A run that was over goes on: `steps` are done again, with what earlier attempts noted, the others stay."""
+
+    TYPE: ClassVar[str] = "run.resumed"
+    steps: Sequence[StepId] = ()
+    #: Another folder for its files; None: the same.
+    out: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChildrenCreated:
-    """Rows before number `upto` have their child runs."""
+    """Rows before number `upto` have their child runs, `created` of them new ones."""
 
     TYPE: ClassVar[str] = "children.created"
     upto: int
+    created: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +121,8 @@ class StepWaiting:
     next_check_at: datetime | None = None
     #: Whether the poller looks for it.
     polled: bool = True
+    #: Pause between checks of a step that asks by itself.
+    check_every_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +136,8 @@ class StepChecked:
     hints: int
     #: Ask again then, hint or not; None: on the next hint.
     next_check_at: datetime | None = None
+    #: False: there was no answer about what is waited for, and it proves nothing.
+    conclusive: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +177,9 @@ class StepLookedUp:
     attempt: int
     #: When the look-up began; what the server did later it cannot have seen.
     began_at: datetime
-    #: False: the look-up itself failed and proves nothing.
+    #: False: the look-up itself failed and proves nothing; `error` says how.
     conclusive: bool = True
+    error: ErrorInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +224,7 @@ EventBody = (
     | RunStarted
     | RunSucceeded
     | RunFailed
+    | RunResumed
     | ChildrenCreated
     | StepIntended
     | StepSent
@@ -269,6 +290,8 @@ def decode(type_: str, step: str | None, attempt: int | None, payload: str) -> E
             values["attempt"] = attempt
         for name in _TIMES & values.keys():
             values[name] = None if values[name] is None else datetime.fromisoformat(values[name])
+        if "steps" in values:
+            values["steps"] = tuple(StepId(step_id) for step_id in values["steps"])
         if isinstance(error := values.get("error"), dict):
             values["error"] = ErrorInfo(**{**error, "retry": RetryClass(error["retry"])})
         body: EventBody = _TYPES[type_](**values)

@@ -14,8 +14,13 @@ RunKey = NewType("RunKey", str)
 
 
 def canonical_json(value: Any) -> str:
-    """The one JSON text of `value`: sorted keys, no blanks, unicode kept."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """The one JSON text of `value`: sorted keys, no blanks, unicode kept; half characters become `?`."""
+    return writable(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+
+
+def writable(text: str) -> str:
+    """`text` as UTF-8 can hold it: half a surrogate pair, which JSON from outside may bring, becomes `?`."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def content_hash(value: Any) -> str:

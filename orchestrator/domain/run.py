@@ -49,6 +49,8 @@ class StepStatus(StrEnum):
 class StepState:
     status: StepStatus = StepStatus.PENDING
     attempt: int = 0
+    #: Attempts made before the run was resumed: they don't count against the step's retries.
+    attempts_before: int = 0
     #: First attempt's intent; the step's timeout counts from here.
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -62,14 +64,18 @@ class StepState:
     next_attempt_at: datetime | None = None
     #: Attempts that ended without an answer, so far.
     unknowns: int = 0
-    #: When the last look-up was recorded, and when the last conclusive one began.
+    #: When the last look-up was recorded, when the last conclusive one began, and how the last one failed.
     looked_up_at: datetime | None = None
     conclusive_from: datetime | None = None
+    lookup_error: ev.ErrorInfo | None = None
     correlation: str | None = None
     deadline_at: datetime | None = None
     hints_checked: int = 0
+    #: When the last check was recorded, and the last conclusive one.
+    asked_at: datetime | None = None
     checked_at: datetime | None = None
     next_check_at: datetime | None = None
+    check_every_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -88,16 +94,22 @@ class RunState:
     parent: RunId | None = None
     created_at: datetime | None = None
     ended_at: datetime | None = None
+    out: str = ""
+    again: bool = False
     outputs: Mapping[str, Any] = field(default_factory=dict)
     error: ev.ErrorInfo | None = None
     steps: dict[StepId, StepState] = field(default_factory=dict)
     #: Hints in order of arrival, by correlation: (result, asset id).
     hints: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     rows_total: int | None = None
+    #: Rows that have their child runs, and how many of those this run created itself.
     children_created: int = 0
-    #: Child runs that are over. Kept by the store beside the journal, in the transaction that ends a child.
+    children_own: int = 0
+    #: Child runs that are over, and those among them that are its own. Kept by the store beside the journal, in the
+    #: transaction that ends a child.
     children_succeeded: int = 0
     children_failed: int = 0
+    children_own_over: int = 0
 
     def __post_init__(self) -> None:
         for step in self.all_steps:
@@ -115,6 +127,14 @@ class RunState:
                 return step
         return None
 
+    def behind(self, steps: Iterable[StepId]) -> list[StepId]:
+        """The given steps and all main steps that need them, directly or not, in the pipeline's order."""
+        found = set(steps)
+        # Twice as many passes as the longest chain would need are still few.
+        for _ in self.pipeline.steps:
+            found |= {step.id for step in self.pipeline.steps if found & set(step.needs)}
+        return [step.id for step in self.pipeline.steps if step.id in found]
+
     def hint_count(self, correlation: str | None) -> int:
         return len(self.hints.get(correlation or "", ()))
 
@@ -127,14 +147,24 @@ class RunState:
                 self.name, self.key, self.definition = body.name, body.key, body.definition
                 self.inputs, self.row, self.parent = body.inputs, body.row, body.parent
                 self.rows_total, self.created_at = body.rows_total, event.at
+                self.out, self.again = body.out, body.again
             case ev.RunStarted():
                 self.status = RunStatus.RUNNING
             case ev.RunSucceeded(outputs=outputs):
                 self.status, self.outputs, self.ended_at = RunStatus.SUCCEEDED, outputs, event.at
             case ev.RunFailed(error=error):
                 self.status, self.error, self.ended_at = RunStatus.FAILED, error, event.at
-            case ev.ChildrenCreated(upto=upto):
+            case ev.RunResumed(steps=steps, out=out):
+                self.status, self.error, self.ended_at = RunStatus.RUNNING, None, None
+                self.out = self.out if out is None else out
+                for step_id in steps:
+                    old = self.steps[StepId(step_id)]
+                    self.steps[StepId(step_id)] = StepState(
+                        attempt=old.attempt, attempts_before=old.attempt, facts=old.facts
+                    )
+            case ev.ChildrenCreated(upto=upto, created=created):
                 self.children_created = upto
+                self.children_own += created
             case ev.CallbackReceived(correlation=correlation, result=result, asset_id=asset_id):
                 self.hints.setdefault(correlation, []).append((result, asset_id))
             case ev.PollFound(correlation=correlation, result=result):
@@ -196,12 +226,14 @@ def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa
         case ev.StepNoted(facts=facts):
             _settle(step, StepStatus.RUNNING)
             step.facts.update(facts)
-        case ev.StepWaiting(correlation=correlation, deadline_at=deadline_at, next_check_at=next_check_at):
+        case ev.StepWaiting():
             _settle(step, StepStatus.WAITING)
-            step.correlation, step.deadline_at, step.next_check_at = correlation, deadline_at, next_check_at
-            step.hints_checked, step.checked_at = 0, None
-        case ev.StepChecked(hints=hints, next_check_at=next_check_at):
-            step.hints_checked, step.checked_at, step.next_check_at = hints, at, next_check_at
+            step.correlation, step.deadline_at = body.correlation, body.deadline_at
+            step.next_check_at, step.check_every_s = body.next_check_at, body.check_every_s
+            step.hints_checked, step.checked_at, step.asked_at = 0, None, None
+        case ev.StepChecked(hints=hints, next_check_at=next_check_at, conclusive=conclusive):
+            step.hints_checked, step.next_check_at, step.asked_at = hints, next_check_at, at
+            step.checked_at = at if conclusive else step.checked_at
         case ev.StepSucceeded(outputs=outputs):
             _settle(step, StepStatus.SUCCEEDED)
             step.outputs, step.ended_at, step.error = outputs, at, None
@@ -211,11 +243,13 @@ def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa
             step.ended_at = at if next_attempt_at is None else None
         case ev.StepUnknown(error=error):
             step.status, step.error, step.broken_at = StepStatus.UNKNOWN, error, at
+            # Without a time of sending: its record could not be written, or something was noted since.
+            step.sent_at = step.sent_at or at
             step.unknowns += 1
-        case ev.StepLookedUp(conclusive=conclusive, began_at=began_at):
+        case ev.StepLookedUp(conclusive=conclusive, began_at=began_at, error=error):
             if step.status is StepStatus.SENT:  # found after a restart: nobody was left to record the end
                 step.status, step.unknowns = StepStatus.UNKNOWN, step.unknowns + 1
-            step.looked_up_at = at
+            step.looked_up_at, step.lookup_error = at, error
             if conclusive:
                 step.conclusive_from = began_at
         case ev.StepAdopted(outputs=outputs, facts=facts):
@@ -233,4 +267,4 @@ def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa
 def _settle(step: StepState, status: StepStatus) -> None:
     """A request that was sent is accounted for."""
     step.status = status
-    step.sent_at = step.broken_at = step.looked_up_at = step.conclusive_from = None
+    step.sent_at = step.broken_at = step.looked_up_at = step.conclusive_from = step.lookup_error = None

@@ -7,6 +7,7 @@ bounded by `RESULT_LIMIT`.
 """
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -50,7 +51,9 @@ def compiled(source: str) -> Callable[[Mapping[str, Any]], Any]:
     try:
         expression = TemplateExpression(_ENVIRONMENT.from_string(_tree(source)), undefined_to_none=False)
     except TemplateError as error:
-        raise ExpressionError(f"cannot read the expression: {error.message}") from error
+        raise ExpressionError(
+            f"cannot read the expression: {_in_plain_words(error.message or '')}"
+        ) from error
     except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
         raise ExpressionError(
             "cannot read the expression: it is nested too deeply or holds too large a number"
@@ -98,6 +101,35 @@ def _tree(source: str) -> nodes.Template:
     template.set_environment(_ENVIRONMENT)
     template.set_lineno(1)
     return template
+
+
+_EXPECTED: Final = {"name": "a name", ",": "`,` or a closing bracket"}
+
+
+def _in_plain_words(said: str) -> str:
+    """What the parser says of templates and tokens, as said of an expression."""
+    if "end of template" in said:
+        wanted = re.search(r", expected '(.*)'", said)
+        return "it ends too early" + (
+            f"; {_EXPECTED.get(wanted[1], f'`{wanted[1]}`')} is missing" if wanted else ""
+        )
+    if character := re.match(r"unexpected char '(.*)' at \d+$", said):
+        shown = character[1].replace("\\\\", "\\")
+        hint = _SIGN_HINT.get(shown, "")
+        return f"`{shown}` is no part of the language{hint}"
+    if found := re.match(r"expected token '(.*)', got '(.*)'$", said):
+        hint = _SIGN_HINT.get(found[2], "")
+        return f"{_EXPECTED.get(found[1], f'`{found[1]}`')} is missing before `{found[2]}`{hint}"
+    if found := re.match(r"unexpected '(.*)'$", said):
+        return f"`{found[1]}` cannot stand there"
+    return said.replace("expected name or number", "behind a dot stands a name or a number")
+
+
+_SIGN_HINT: Final = {
+    "&": ": write `and`",
+    "|": ": write `or` for either, `| filter` for a filter",
+    "!": ": write `not`",
+}
 
 
 def _check(node: nodes.Node) -> None:

@@ -10,6 +10,8 @@ from orchestrator.domain.run import RunState, StepStatus
 from orchestrator.engine.poller import PollPolicy
 from orchestrator.store.base import Append, NewChild, Row, Summary, Wait
 
+_DONE = frozenset({StepStatus.SUCCEEDED, StepStatus.SKIPPED})
+
 
 class Change:
     """Collects what one turn of a run adds; applying each event to the state as it comes."""
@@ -19,6 +21,8 @@ class Change:
         self.now = now
         self.events: list[Event] = []
         self.children: list[NewChild] = []
+        #: Rows (by number) that get a run which exists already.
+        self.joined: list[tuple[int, RunId]] = []
         self._after_seq = state.seq
         self._waited = {id_ for id_, step in state.steps.items() if step.status is StepStatus.WAITING}
 
@@ -41,6 +45,7 @@ class Change:
             ],
             rows=rows,
             children=self.children,
+            joined=self.joined,
         )
 
     def _waits_added(self, polls: PollPolicy) -> list[Wait]:
@@ -77,13 +82,14 @@ def summarize(state: RunState, wake_at: datetime | None) -> Summary:
         ended_at=state.ended_at,
         seq=state.seq,
         steps_total=0 if state.rows_total is not None else len(state.pipeline.steps),
-        steps_done=sum(state.steps[step.id].status.over for step in state.pipeline.steps),
+        steps_done=sum(state.steps[step.id].status in _DONE for step in state.pipeline.steps),
         error=state.error.message if state.error else "",
         hint=state.error.hint if state.error else "",
         parent=state.parent,
         rows_total=state.rows_total,
         children_succeeded=state.children_succeeded,
         children_failed=state.children_failed,
+        children_own_over=state.children_own_over,
         wake_at=None if state.status.over else wake_at,
     )
 
@@ -102,6 +108,8 @@ def newborn(parent: RunState, row: Row, new_id: Callable[[], RunId], now: dateti
             inputs=row.inputs,
             row=row.row,
             parent=parent.id,
+            out=parent.out,
+            again=parent.again,
         )
     )
     return NewChild(row.number, change.append(wake_at=None, polls=PollPolicy()))

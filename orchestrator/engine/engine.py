@@ -17,7 +17,7 @@ import structlog
 from orchestrator.domain import events as ev
 from orchestrator.domain.decide import Action, Check, LookUp, Perform, Policy, SpawnChildren, decide
 from orchestrator.domain.events import EventBody
-from orchestrator.domain.ids import DefinitionHash, RunId, RunKey, StepId, canonical_json, content_hash
+from orchestrator.domain.ids import DefinitionHash, RunId, StepId
 from orchestrator.domain.pipeline import Pipeline
 from orchestrator.domain.run import RunState, StepStatus
 from orchestrator.engine.changes import Change, newborn
@@ -27,6 +27,7 @@ from orchestrator.engine.executor import Executor
 from orchestrator.engine.live import Live
 from orchestrator.engine.loading import load_state
 from orchestrator.engine.poller import Poller, PollPolicy
+from orchestrator.engine.reception import Make, Reception, Submission, Submitted
 from orchestrator.engine.run_ids import RunIds
 from orchestrator.engine.timers import Timers
 from orchestrator.errors import OrchestratorError
@@ -46,6 +47,17 @@ class UnknownRunError(OrchestratorError):
     exit_code = 2
 
 
+class StuckRunError(OrchestratorError):
+    """A run cannot go on."""
+
+    def __init__(self, run_id: RunId, cause: Exception) -> None:
+        super().__init__(
+            f"The run {run_id} cannot go on: {type(cause).__name__}.",
+            hint="Its journal may come from another version of the orchestrator; see the log.",
+        )
+        self.__cause__ = cause
+
+
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """How patient and how broad the engine works."""
@@ -56,42 +68,8 @@ class EngineSettings:
     concurrency: int = 100
     #: Seconds that short steps get to end when the engine stops.
     grace_s: float = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class RowInput:
-    """One row to be run: `content` tells equal rows apart from changed ones (file contents, for example)."""
-
-    name: str
-    inputs: Mapping[str, Any]
-    row: Mapping[str, Any]
-    content: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """What to run. With `rows`, one child run each."""
-
-    pipeline: Pipeline
-    name: str
-    inputs: Mapping[str, Any]
-    content: str = ""
-    rows: Sequence[RowInput] | None = None
-    #: Run even if the same content has succeeded already.
-    again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    run_id: RunId
-    #: True: the run existed already, finished or under way.
-    known: bool
-    #: Rows whose runs existed already.
-    rows_known: int = 0
-
-
-#: Says which events follow for a run, given its state.
-Make = Callable[[RunState], Sequence[EventBody]]
+    #: Folder for the files of runs that name none.
+    out: str = "out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +116,30 @@ class Engine:
         self._pipelines: dict[DefinitionHash, Pipeline] = {}
         self._under_way: set[tuple[RunId, StepId]] = set()
         self._waiters: dict[RunId, asyncio.Event] = {}
+        #: The runs that this engine carries; None: all of them.
+        self._active: set[RunId] | None = None
+        #: Runs that cannot go on, and why.
+        self._stuck: dict[RunId, OrchestratorError] = {}
+        self._reception = Reception(
+            store,
+            self,
+            leaves=lambda uses: kinds[uses].leaves if uses in kinds else None,
+            new_id=self._new_id,
+            out=self._settings.out,
+        )
         self._stopping = False
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # Life
 
-    async def start(self) -> int:
-        """Take up every run that is not over; how many those are."""
-        unfinished = await self._store.unfinished()
+    async def start(self, *, everything: bool = True) -> int:
+        """Take up every run that is not over; how many those are.
+
+        With `everything` False only runs that are submitted from now on are carried; what earlier ones wait for is
+        left to a later process.
+        """
+        unfinished = await self._store.unfinished() if everything else []
+        self._active = None if everything else set()
         now = self._clock()
         for run_id, wake_at in unfinished:
             if wake_at is not None and wake_at > now:
@@ -162,8 +156,8 @@ class Engine:
         self._timers.stop()
         if self._poller_task is not None:
             self._poller_task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OrchestratorError):
-                await self._poller_task
+            # What it died of, if it did, has been told through `failed`.
+            await asyncio.wait({self._poller_task})
         await self._dispatcher.stop(self._settings.grace_s)
         while self._turning:
             await asyncio.wait(self._turning.values())
@@ -181,40 +175,35 @@ class Engine:
     # Starting runs
 
     async def submit(self, submission: Submission) -> Submitted:
-        """Start a run, or find the one that the same content already has, finished or under way."""
-        pipeline = submission.pipeline
-        definition = pipeline.hash
-        rows = [
-            Row(number, row.name, _key(definition, row.inputs, row.row, row.content), row.inputs, row.row)
-            for number, row in enumerate(submission.rows or ())
-        ]
-        key = _key(definition, submission.inputs, [row.key for row in rows], submission.content)
-        if not submission.again:
-            known = await self._store.latest([key, *(row.key for row in rows)])
-            if key in known:
-                self.poke(known[key].id)
-                return Submitted(known[key].id, known=True, rows_known=len(rows))
-            rows = [_joined(row, known) for row in rows]
-        await self._store.put_definition(definition, canonical_json(pipeline.to_json()))
-        state = RunState(self._new_id(), pipeline)
+        """Start a run, or take up the one that the same content already has.
+
+        One under way goes on, a failed one goes on from its failed steps, one that succeeded fetches what is missing
+        from `out`. `again` makes everything anew, unless a run of the same content is still under way.
+        """
+        return await self._reception.submit(submission)
+
+    async def begin(self, state: RunState, created: ev.RunCreated, rows: Sequence[Row]) -> None:
+        """As `Carrier.begin`."""
         change = Change(state, self._clock())
-        change.add(
-            ev.RunCreated(
-                name=submission.name,
-                pipeline=pipeline.name,
-                definition=definition,
-                key=key,
-                inputs=submission.inputs,
-                rows_total=None if submission.rows is None else len(rows),
-            )
-        )
+        change.add(created)
         await self._store.append(change.append(wake_at=None, polls=self._settings.polls, rows=rows))
+        self.activate(state.id)
         self._publish(change)
         self.poke(state.id)
-        return Submitted(state.id, known=False, rows_known=sum(row.child is not None for row in rows))
+
+    def activate(self, run_id: RunId) -> None:
+        """As `Carrier.activate`."""
+        if self._active is not None:
+            self._active.add(run_id)
+
+    def _is_active(self, run_id: RunId) -> bool:
+        return self._active is None or run_id in self._active
 
     async def wait(self, run_id: RunId) -> Summary:
-        """The run's summary once it is over. Raises UnknownRunError, and the store's error if the engine failed."""
+        """The run's summary once it is over.
+
+        Raises UnknownRunError, what keeps the run from going on, and the store's error if the engine failed.
+        """
         over = self._waiters.setdefault(run_id, asyncio.Event())
         while True:
             summary = await self._store.summary(run_id)
@@ -223,7 +212,10 @@ class Engine:
                     f"There is no run {run_id}.", hint="`orchestrator runs list` shows them."
                 )
             if summary.status.over:
+                self._waiters.pop(run_id, None)
                 return summary
+            if run_id in self._stuck:
+                raise self._stuck[run_id]
             waiting: set[asyncio.Future[Any]] = {asyncio.ensure_future(over.wait()), self.failed}
             _, unmet = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for future in unmet - {self.failed}:
@@ -245,7 +237,7 @@ class Engine:
             self._poller.notice()
             return True
         body = ev.CallbackReceived(job_id, result, asset_id)
-        await self._post(run_id, partial(_unless_known, body=body))
+        await self.post(run_id, partial(_unless_known, body=body))
         return True
 
     def poke(self, run_id: RunId) -> None:
@@ -254,23 +246,24 @@ class Engine:
             self._put(run_id, _Message(lambda _: (), asyncio.get_running_loop().create_future()))
 
     async def _poll_found(self, run_id: RunId, body: ev.PollFound) -> None:
-        await self._post(run_id, partial(_if_awaited, body=body))
+        await self.post(run_id, partial(_if_awaited, body=body))
 
     async def _record(self, run_id: RunId, body: EventBody) -> None:
-        await self._post(run_id, partial(_if_current, body=body))
+        await self.post(run_id, partial(_if_current, body=body))
 
     async def _perform(self, job: Job) -> None:
         step_id = job.action.step.id
         body = await self._executor.perform(job)
         self.live.clear(job.run_id, step_id)
         with contextlib.suppress(StoreError):  # the turn has reported it through `failed`
-            await self._post(job.run_id, partial(_if_current, body=body), ends=step_id)
+            await self.post(job.run_id, partial(_if_current, body=body), ends=step_id)
 
-    async def _post(self, run_id: RunId, make: Make, *, ends: StepId | None = None) -> None:
-        """Returns when what follows is durable."""
+    async def post(self, run_id: RunId, make: Make, *, ends: StepId | None = None) -> None:
+        """As `Carrier.post`. `ends`: the step whose action is over with it."""
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._put(run_id, _Message(make, committed, ends))
-        await committed
+        # Shielded: a caller that gives up must not take the turn's own promise with it.
+        await asyncio.shield(committed)
 
     def _put(self, run_id: RunId, message: _Message) -> None:
         self._inbox.setdefault(run_id, []).append(message)
@@ -284,18 +277,25 @@ class Engine:
             while messages := self._inbox.pop(run_id, None):
                 try:
                     await self._turn(run_id, messages)
-                except OrchestratorError as error:
-                    self._states.pop(run_id, None)
-                    for message in messages:
-                        if not message.committed.done():
-                            message.committed.set_exception(error)
-                            message.committed.exception()  # a poke's future has no reader
-                    if isinstance(error, StoreError):
-                        self._fail(error)
-                    else:
-                        log.exception("a run cannot go on", run=run_id)
+                except Exception as error:  # noqa: BLE001 - one run's damage stops nobody else
+                    self._abandon(run_id, messages, error)
         finally:
             del self._turning[run_id]
+
+    def _abandon(self, run_id: RunId, messages: Sequence[_Message], error: Exception) -> None:
+        self._states.pop(run_id, None)
+        problem = error if isinstance(error, OrchestratorError) else StuckRunError(run_id, error)
+        for message in messages:
+            if not message.committed.done():
+                message.committed.set_exception(problem)
+                message.committed.exception()  # a poke's future has no reader
+        if isinstance(error, StoreError):
+            self._fail(error)
+            return
+        log.error("a run cannot go on", run=run_id, exc_info=error)
+        self._stuck[run_id] = problem
+        if (waiting := self._waiters.get(run_id)) is not None:
+            waiting.set()
 
     async def _turn(self, run_id: RunId, messages: Sequence[_Message]) -> None:
         while True:
@@ -306,10 +306,14 @@ class Engine:
             for message in messages:
                 for body in message.make(state):
                     change.add(body)
-            actions, wake_at = await self._decide(change)
+            actions, wake_at = await self._decide(change) if self._is_active(run_id) else ((), None)
             if change.events:
+                # With something to do now, a later process has to look at the run at once.
+                stored_wake_at = None if actions else wake_at
                 try:
-                    await self._store.append(change.append(wake_at=wake_at, polls=self._settings.polls))
+                    await self._store.append(
+                        change.append(wake_at=stored_wake_at, polls=self._settings.polls)
+                    )
                 except ConflictError:
                     self._states.pop(run_id, None)
                     continue
@@ -317,10 +321,11 @@ class Engine:
         for message in messages:
             if message.ends is not None:
                 self._under_way.discard((run_id, message.ends))
-            message.committed.set_result(None)
+            if not message.committed.done():
+                message.committed.set_result(None)
         await self._after(change, actions, wake_at)
 
-    async def _decide(self, change: Change) -> tuple[list[Action], datetime | None]:
+    async def _decide(self, change: Change) -> tuple[Sequence[Action], datetime | None]:
         """Ask until nothing more is to be recorded."""
         while True:
             decision = decide(change.state, change.now, self._settings.policy)
@@ -334,20 +339,20 @@ class Engine:
                 return decision.actions, decision.wake_at
 
     async def _spawn(self, change: Change, spawn: SpawnChildren) -> None:
+        """Rows whose content has a run by now get that one; the others get a new one."""
         rows = await self._store.rows(change.state.id, spawn.start, spawn.stop)
-        change.children += [
-            newborn(change.state, row, self._new_id, change.now) for row in rows if row.child is None
-        ]
-        change.add(ev.ChildrenCreated(spawn.stop))
+        missing = [row for row in rows if row.child is None]
+        known = {} if change.state.again else await self._store.latest([row.key for row in missing])
+        change.joined += [(row.number, known[row.key].id) for row in missing if row.key in known]
+        new = [row for row in missing if row.key not in known]
+        change.children += [newborn(change.state, row, self._new_id, change.now) for row in new]
+        change.add(ev.ChildrenCreated(spawn.stop, created=len(new)))
 
     async def _after(self, change: Change, actions: Sequence[Action], wake_at: datetime | None) -> None:
         """What follows from a committed change."""
         state = change.state
         self._publish(change)
-        for child in change.children:
-            for event in child.append.events:
-                self.live.publish(event)
-            self.poke(child.append.run_id)
+        await self._look_after_children(change)
         if any(isinstance(event.body, ev.StepWaiting) for event in change.events):
             self._poller.notice()
         if state.status.over:
@@ -360,8 +365,19 @@ class Engine:
         for job in self._new_jobs(state, actions):
             self._under_way.add((state.id, job.action.step.id))
             self._dispatcher.dispatch(job)
-        if not any((state.id, step_id) in self._under_way for step_id in state.steps):
-            self._states.pop(state.id, None)  # it waits: a row in the store is enough
+        waits = not any((state.id, step_id) in self._under_way for step_id in state.steps)
+        if waits and (state.rows_total is None or not self._is_active(state.id)):
+            self._states.pop(state.id, None)  # a row in the store is enough
+
+    async def _look_after_children(self, change: Change) -> None:
+        for child in change.children:
+            for event in child.append.events:
+                self.live.publish(event)
+            self.activate(child.append.run_id)
+            self.poke(child.append.run_id)
+        for _, joined in change.joined:
+            if (run := await self._store.summary(joined)) is not None:
+                await self._reception.take_up(run, change.state.out)
 
     def _new_jobs(self, state: RunState, actions: Sequence[Action]) -> Iterator[Job]:
         assert state.created_at is not None
@@ -388,18 +404,8 @@ class Engine:
         if state.rows_total is not None and (summary := await self._store.summary(run_id)) is not None:
             state.children_succeeded = summary.children_succeeded
             state.children_failed = summary.children_failed
+            state.children_own_over = summary.children_own_over
         return state
-
-
-def _key(definition: DefinitionHash, inputs: Mapping[str, Any], rows: Any, content: str) -> RunKey:
-    return RunKey(content_hash([definition, inputs, rows, content]))
-
-
-def _joined(row: Row, known: Mapping[RunKey, Summary]) -> Row:
-    """The row with the run that its content already has, if any."""
-    if row.key not in known:
-        return row
-    return Row(row.number, row.name, row.key, row.inputs, row.row, known[row.key].id)
 
 
 def _if_current(state: RunState, body: Any) -> Sequence[EventBody]:

@@ -9,14 +9,15 @@ from typing import Any, assert_never
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from orchestrator.definition.mistakes import sentence
 from orchestrator.domain import events as ev
 from orchestrator.domain.decide import Check, LookUp, Perform
 from orchestrator.domain.ids import RunId, StepId, adoption_key
 from orchestrator.domain.retry import next_attempt_at
 from orchestrator.engine.dispatch.base import Job
 from orchestrator.errors import OrchestratorError, RetryClass
-from orchestrator.metastudio.errors import CallError, Executed
-from orchestrator.steps.base import Done, StepContext, StepKind, Surroundings, Waiting
+from orchestrator.metastudio.errors import CallError, Executed, NotFound
+from orchestrator.steps.base import Done, StepContext, StepError, StepKind, Surroundings, Waiting
 
 #: Pause before asking again after a check that got no answer.
 _RECHECK_S = 10.0
@@ -78,8 +79,8 @@ class Executor:
             return kind, kind.params.model_validate(action.params)
         except ValidationError as error:
             details = "; ".join(
-                f"{'.'.join(str(part) for part in detail['loc']) or action.step.uses}: {detail['msg']}"
-                for detail in error.errors(include_url=False, include_context=False, include_input=False)
+                f"{'.'.join(str(part) for part in detail['loc']) or action.step.uses} {sentence(detail)}"
+                for detail in error.errors(include_url=False, include_input=False)
             )
             raise ParametersError(
                 f"The values for {action.step.uses} do not fit: {details}.",
@@ -89,22 +90,17 @@ class Executor:
     async def _act(self, kind: StepKind[Any], params: BaseModel, attempt: "_Attempt") -> ev.EventBody:
         step, number = attempt.step, attempt.number
         try:
-            async with asyncio.timeout(attempt.remaining_s()):
+            async with asyncio.timeout(step.timeout_s):
                 outcome = await kind.act(params, attempt.context())
         except TimeoutError:
-            error = ev.ErrorInfo(
-                f"Not done within {step.timeout_s:g} s.", "Raise the step's `timeout`.", "TIMEOUT"
-            )
+            within = f" within {step.timeout_s:g} s" if step.timeout_s is not None else " in time"
+            error = ev.ErrorInfo(f"Not done{within}.", "Raise the step's `timeout`.", "TIMEOUT")
             return attempt.unknown(error) if attempt.unanswered else ev.StepFailed(step.id, number, error)
         except OrchestratorError as error:
             return self._failed(error, attempt)
         except Exception as error:  # a defect in a step kind must fail its step, not the engine
             log.exception("step kind failed unexpectedly", kind=kind.name)
-            info = ev.ErrorInfo(
-                f"{type(error).__name__} inside {kind.name}.",
-                "This is a defect: report it with the log.",
-                "DEFECT",
-            )
+            info = defect(kind, error)
             return attempt.unknown(info) if attempt.unanswered else ev.StepFailed(step.id, number, info)
         match outcome:
             case Done(outputs=outputs):
@@ -123,6 +119,7 @@ class Executor:
             deadline_at=attempt.deadline_at,
             next_check_at=None if after_s is None else self._clock() + timedelta(seconds=after_s),
             polled=outcome.poll,
+            check_every_s=after_s,
         )
 
     def _failed(self, error: OrchestratorError, attempt: "_Attempt") -> ev.EventBody:
@@ -132,7 +129,7 @@ class Executor:
             return attempt.unknown(info)
         again_at = next_attempt_at(
             attempt.step.retry,
-            attempt=attempt.number,
+            attempt=attempt.number - attempt.made_before,
             retry=info.retry,
             now=self._clock(),
             salt=f"{attempt.job.run_id}/{attempt.step.id}",
@@ -152,7 +149,12 @@ class Executor:
             found = await kind.find(params, attempt.context())
         except OrchestratorError as error:
             log.warning("look-up failed", error=error.message)
-            return ev.StepLookedUp(attempt.step.id, attempt.number, began_at, conclusive=False)
+            info = error_info(error)
+            return ev.StepLookedUp(attempt.step.id, attempt.number, began_at, conclusive=False, error=info)
+        except Exception as error:  # as in `_act`
+            log.exception("step kind failed unexpectedly", kind=kind.name)
+            info = defect(kind, error)
+            return ev.StepLookedUp(attempt.step.id, attempt.number, began_at, conclusive=False, error=info)
         if found is None:
             return ev.StepLookedUp(attempt.step.id, attempt.number, began_at)
         log.info("adopted what a lost attempt made", outputs=found.outputs, facts=found.facts)
@@ -164,17 +166,24 @@ class Executor:
         try:
             done = await kind.check(params, attempt.context(), action.correlation)
         except OrchestratorError as error:
-            info = error_info(error)
-            if info.retry is RetryClass.LATER:
-                log.warning("check failed", error=info.message)
-                again_at = self._clock() + timedelta(seconds=_RECHECK_S)
-                return ev.StepChecked(attempt.step.id, attempt.number, action.hints, again_at)
-            return ev.StepFailed(attempt.step.id, attempt.number, info)
+            return self._no_verdict(error, attempt, action)
+        except Exception as error:  # as in `_act`
+            log.exception("step kind failed unexpectedly", kind=kind.name)
+            return ev.StepFailed(attempt.step.id, attempt.number, defect(kind, error))
         if done is None:
-            again_s = attempt.recheck_s
-            again_at_ = None if again_s is None else self._clock() + timedelta(seconds=again_s)
-            return ev.StepChecked(attempt.step.id, attempt.number, action.hints, again_at_)
+            again_s = attempt.check_every_s
+            again_at = None if again_s is None else self._clock() + timedelta(seconds=again_s)
+            return ev.StepChecked(attempt.step.id, attempt.number, action.hints, again_at)
         return ev.StepSucceeded(attempt.step.id, attempt.number, done.outputs)
+
+    def _no_verdict(self, error: OrchestratorError, attempt: "_Attempt", action: Check) -> ev.EventBody:
+        """Only what is said of the thing waited for ends the wait; wrong keys, an outage or a quota are about us."""
+        info = error_info(error)
+        if isinstance(error, StepError | NotFound) and info.retry is not RetryClass.LATER:
+            return ev.StepFailed(attempt.step.id, attempt.number, info)
+        log.warning("check failed", error=error.message)
+        again_at = self._clock() + timedelta(seconds=_RECHECK_S)
+        return ev.StepChecked(attempt.step.id, attempt.number, action.hints, again_at, conclusive=False)
 
 
 class ParametersError(OrchestratorError):
@@ -200,21 +209,19 @@ class _Attempt:
         #: A creating request left and is not accounted for.
         self.unanswered = False
         state = job.state.steps[self.step.id]
+        #: Attempts of before the run was resumed.
+        self.made_before = state.attempts_before
         self._facts = dict(state.facts)
-        self._started_at = state.started_at
-        #: A step that asks by itself, without poller, asks again as often as at first.
-        self.recheck_s = _RECHECK_S if state.next_check_at is not None else None
+        self.check_every_s = state.check_every_s
+        #: When the request left that may have been lost.
+        self._sent_at = state.sent_at
         self._run = job.state
         self._around, self._clock, self._record, self._progress = around, clock, record, progress
 
     @property
     def deadline_at(self) -> datetime | None:
-        if self.step.timeout_s is None or self._started_at is None:
-            return None
-        return self._started_at + timedelta(seconds=self.step.timeout_s)
-
-    def remaining_s(self) -> float | None:
-        return None if self.deadline_at is None else (self.deadline_at - self._clock()).total_seconds()
+        """Of a wait that begins now: time that the process was not there does not count."""
+        return None if self.step.timeout_s is None else self._clock() + timedelta(seconds=self.step.timeout_s)
 
     def context(self) -> StepContext:
         run_id, step_id = self.job.run_id, self.step.id
@@ -227,8 +234,10 @@ class _Attempt:
             facts=self._facts,
             order=self.job.order,
             run_created_at=self._run.created_at or self._clock(),
+            sent_at=self._sent_at,
             around=self._around,
             folder=Path(self._run.pipeline.folder),
+            out=Path(self._run.out),
             input_files=self._input_files(),
             sent=self._sent,
             note=self._note,
@@ -237,7 +246,8 @@ class _Attempt:
 
     def _input_files(self) -> frozenset[str]:
         specs, inputs = self._run.pipeline.inputs, self._run.inputs
-        return frozenset(str(inputs.get(name)) for name, spec in specs.items() if spec.type == "file")
+        files = (inputs.get(name) for name, spec in specs.items() if spec.type == "file")
+        return frozenset(path for path in files if isinstance(path, str))
 
     def unknown(self, error: ev.ErrorInfo) -> ev.StepUnknown:
         return ev.StepUnknown(self.step.id, self.number, error)
@@ -250,6 +260,13 @@ class _Attempt:
         await self._record(self.job.run_id, ev.StepNoted(self.step.id, self.number, dict(facts)))
         self._facts.update(facts)
         self.unanswered = False
+
+
+def defect(kind: StepKind[Any], error: Exception) -> ev.ErrorInfo:
+    """What the user learns of an exception that no step kind should raise."""
+    return ev.ErrorInfo(
+        f"{type(error).__name__} inside {kind.name}.", "This is a defect: report it with the log.", "DEFECT"
+    )
 
 
 def error_info(error: OrchestratorError) -> ev.ErrorInfo:

@@ -78,9 +78,12 @@ class Poller:
             batch = list(group)
             over: Mapping[str, str] = {}
             try:
-                over = await self._kinds[kind_name].poll(self._around, batch)
+                if (kind := self._kinds.get(kind_name)) is not None:
+                    over = await kind.poll(self._around, batch)
             except OrchestratorError as error:
                 log.warning("poll failed", kind=kind_name, waits=len(batch), error=error.message)
+            except Exception:  # a defect in one kind must not end the polling of all others
+                log.exception("step kind failed unexpectedly", kind=kind_name)
             # Postponed also when found: should the hint not end the wait, it is polled again.
             now = self._clock()
             await self._store.postpone([self._postponed(wait, now) for wait in batch])

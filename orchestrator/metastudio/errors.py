@@ -53,6 +53,8 @@ class ConnectFailed(CallError):  # noqa: N818  named for what happened, its base
     """MetaStudio could not be reached; the request never left."""
 
     exit_code = 3
+    #: Stands where an API error has the server's code.
+    code = "UNREACHABLE"
 
 
 class AnswerLost(CallError):  # noqa: N818  named for what happened, its base says that it is an error

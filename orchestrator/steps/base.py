@@ -79,6 +79,10 @@ class Transfers(Protocol):
         """Size and MD5 of a file, read off the event loop."""
         ...
 
+    async def modified_at(self, path: Path) -> datetime | None:
+        """When a file was changed last; None: there is none."""
+        ...
+
     async def upload(self, file: HashedFile, urls: Sequence[str], on_progress: OnProgress) -> None:
         """Send the file to one URL, or its parts to several."""
         ...
@@ -102,8 +106,6 @@ class Surroundings:
 
     api: MetaStudio
     transfers: Transfers
-    #: Folder that downloads go to.
-    out: Path
     callback_address: Callable[[RunId], CallbackAddress | None]
     post_json: Callable[[str, Mapping[str, Any]], Awaitable[int]]
     #: Folders that steps may read; none: the definition's own folder.
@@ -125,9 +127,13 @@ class StepContext:
     #: Where the run stands in the limiter's queues: older runs first.
     order: float
     run_created_at: datetime
+    #: When the request left that may have been lost (look-ups only).
+    sent_at: datetime | None
     around: Surroundings
     #: Where the definition lies, and the files that were checked when the run was prepared.
     folder: Path
+    #: Folder that the run's files are saved in.
+    out: Path
     input_files: frozenset[str]
     #: Journals that a creating request is about to leave.
     sent: Callable[[], Awaitable[None]]
@@ -178,6 +184,8 @@ class StepKind(ABC, Generic[P]):
     params: ClassVar[type[BaseModel]]
     #: Names that the step's outputs always have.
     outputs: ClassVar[frozenset[str]]
+    #: The output that names a file which the step left in the output folder, if it leaves one.
+    leaves: ClassVar[str | None] = None
 
     @abstractmethod
     async def act(self, params: P, ctx: StepContext) -> Done | Waiting:

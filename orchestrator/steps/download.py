@@ -23,10 +23,14 @@ class Download(StepKind[DownloadParams]):
     summary = "Download an asset's file"
     params = DownloadParams
     outputs = frozenset({"path", "size"})
+    leaves = "path"
 
     async def act(self, params: DownloadParams, ctx: StepContext) -> Done:
         """The download address is asked for now and used at once. Reference 4.1.5."""
-        target = _inside(ctx.around.out, params.to)
+        target = _inside(ctx.out, params.to)
+        if ctx.facts.get("saving") != str(target):
+            target = await _beside_newer(target, ctx)
+            await ctx.note({"saving": str(target)})
         asset = await ctx.call(operations.show_asset, path={"asset_id": params.asset_id})
         for file in asset.files or ():
             if file.asset_file_category == params.category and file.download_url:
@@ -43,6 +47,13 @@ class Download(StepKind[DownloadParams]):
             code="NO_FILE",
             retry=RetryClass.LATER,
         )
+
+
+async def _beside_newer(target: Path, ctx: StepContext) -> Path:
+    """A file of that name which came after the run began belongs to a newer run: it is not written over."""
+    modified_at = await ctx.around.transfers.modified_at(target)
+    newer = modified_at is not None and modified_at > ctx.run_created_at
+    return target.with_stem(f"{target.stem}.{ctx.run_id[-6:]}") if newer else target
 
 
 def _inside(folder: Path, name: str) -> Path:

@@ -95,10 +95,12 @@ class FileUpload(StepKind[FileUploadParams]):
         return file_id, urls
 
     async def find(self, params: FileUploadParams, ctx: StepContext) -> Found | None:
-        """Among the asset's files that wait for their bytes, the one with our name and category. Reference 4.1.5."""
+        """Among the asset's files that wait for their bytes, the one with our name and content. Reference 4.1.5."""
+        digest = (await ctx.around.transfers.describe(ctx.local_file(params.path))).digest
         asset = await ctx.call(operations.show_asset, path={"asset_id": params.asset_id})
         for file in asset.files or ():
             same = (file.file_name or "").lower() == _name(params).lower()
+            same &= file.file_size in {None, digest.size} and file.file_md5 in {None, "", digest.md5_base64}
             if same and file.asset_file_category == params.category and file.state == "CREATING":
                 return Found(facts={"file_id": file.file_id})
         return None

@@ -1,6 +1,6 @@
 """`video.produce`: start the job that makes the video. This is the call that costs money."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
@@ -11,8 +11,11 @@ from orchestrator.metastudio.models.avatar_video import (
     OutputAssetConfig,
 )
 from orchestrator.metastudio.models.common import BackgroundMusicConfig, ReviewConfig
+from orchestrator.metastudio.models.video_production import DigitalHumanVideo
 from orchestrator.steps.base import Done, Found, Parameters, StepContext, StepKind
 
+#: How far the service's clock may be behind ours.
+_SKEW = timedelta(minutes=2)
 #: The list call defaults to the last month and the two clocks may differ.
 _CLOCK_MARGIN = timedelta(days=1)
 
@@ -47,7 +50,7 @@ class VideoProduce(StepKind[VideoProduceParams]):
         return Done({"job_id": created.job_id})
 
     async def find(self, params: VideoProduceParams, ctx: StepContext) -> Found | None:
-        """The script's oldest job. Reference 5.2.1."""
+        """The oldest job of the script and the name that is not older than the lost request. Reference 5.2.1."""
         since = ctx.run_created_at - _CLOCK_MARGIN
         query = {"script_id": params.script_id, "create_since": since.strftime("%Y-%m-%dT%H:%M:%SZ")}
         jobs = [
@@ -55,8 +58,22 @@ class VideoProduce(StepKind[VideoProduceParams]):
             async for job in ctx.around.api.pages(
                 operations.list_digital_human_video, "jobs", query=query, order=ctx.order
             )
-            if job.job_id
+            if job.job_id and _may_be_ours(job, params, ctx)
         ]
         if not jobs:
             return None
         return Found({"job_id": min(jobs, key=lambda job: str(job.create_time or "")).job_id})
+
+
+def _may_be_ours(job: DigitalHumanVideo, params: VideoProduceParams, ctx: StepContext) -> bool:
+    """A script that came from elsewhere may have jobs of other runs: ours has our name and no earlier time."""
+    output = job.output_asset_config
+    if output is not None and output.asset_name not in {None, params.output_asset_config.asset_name}:
+        return False
+    try:
+        created_at = datetime.fromisoformat(job.create_time or "")
+    except ValueError:
+        return True
+    if created_at.tzinfo is None:
+        created_at = created_at.replace(tzinfo=UTC)
+    return ctx.sent_at is None or created_at >= ctx.sent_at - _SKEW

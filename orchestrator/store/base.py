@@ -43,6 +43,8 @@ class Summary:
     #: Child runs that are over; kept by the store.
     children_succeeded: int = 0
     children_failed: int = 0
+    #: Those of them that the run created itself, not joined.
+    children_own_over: int = 0
     #: Decide again then; None: nothing is due unless something happens.
     wake_at: datetime | None = None
 
@@ -87,6 +89,8 @@ class Append:
     rows: Sequence[Row] = ()
     #: Child runs that begin here, each an Append of its own, linked to this run's rows by number.
     children: Sequence["NewChild"] = ()
+    #: Rows (by number) that get a run that exists already.
+    joined: Sequence[tuple[int, RunId]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,7 @@ class Store(Protocol):
         ...
 
     async def latest(self, keys: Sequence[RunKey]) -> dict[RunKey, Summary]:
-        """For each key the newest run that is under way or succeeded."""
+        """For each key the newest run that is not over; else the newest that succeeded; else the newest that failed."""
         ...
 
     async def rows(self, run_id: RunId, start: int, stop: int) -> list[Row]:

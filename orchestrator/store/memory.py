@@ -43,7 +43,7 @@ class MemoryStore:
         self._append(append)
         await self._latency()
 
-    def _append(self, change: Append) -> None:
+    def _append(self, change: Append) -> None:  # noqa: C901 - one condition for each part of a change
         known = self._summaries.get(change.run_id)
         if (known.seq if known else 0) != change.after_seq:
             raise ConflictError(f"The journal of {change.run_id} has moved on from event {change.after_seq}.")
@@ -59,6 +59,7 @@ class MemoryStore:
                 parent=known.parent,
                 children_succeeded=known.children_succeeded,
                 children_failed=known.children_failed,
+                children_own_over=known.children_own_over,
             )
         self._summaries[change.run_id] = summary
         for step in change.waits_ended:
@@ -73,17 +74,32 @@ class MemoryStore:
             self._append(child.append)
             rows = self._rows[change.run_id]
             rows[child.row_number] = replace(rows[child.row_number], child=child.append.run_id)
+        for number, run_id in change.joined:
+            rows = self._rows[change.run_id]
+            rows[number] = replace(rows[number], child=run_id)
+            if self._summaries[run_id].status.over:
+                self._count(change.run_id, self._summaries[run_id].status)
+        if known is not None and known.status.over:
+            self._count_child(change.run_id, known.status, -1)
         if change.summary.status.over:
-            for parent in self._parents(change.run_id):
-                self._count(parent, change.summary.status)
+            self._count_child(change.run_id, change.summary.status, +1)
 
-    def _count(self, parent: RunId, status: RunStatus) -> None:
+    def _count_child(self, child: RunId, status: RunStatus, by: int) -> None:
+        for parent in self._parents(child):
+            for row in self._rows[parent]:
+                if row.child == child:
+                    self._count(parent, status, by)
+            if self._summaries[child].parent == parent:
+                mine = self._summaries[parent]
+                self._summaries[parent] = replace(mine, children_own_over=mine.children_own_over + by)
+
+    def _count(self, parent: RunId, status: RunStatus, by: int = 1) -> None:
         known = self._summaries[parent]
         ok = status is RunStatus.SUCCEEDED
         self._summaries[parent] = replace(
             known,
-            children_succeeded=known.children_succeeded + ok,
-            children_failed=known.children_failed + (not ok),
+            children_succeeded=known.children_succeeded + by * ok,
+            children_failed=known.children_failed + by * (not ok),
         )
 
     def _parents(self, run_id: RunId) -> list[RunId]:
@@ -110,12 +126,16 @@ class MemoryStore:
         return found[:limit]
 
     async def latest(self, keys: Sequence[RunKey]) -> dict[RunKey, Summary]:
-        ended_badly = {RunStatus.FAILED, RunStatus.CANCELLED}
-        return {
-            summary.key: summary
-            for _, summary in sorted(self._summaries.items())
-            if summary.key in set(keys) and summary.status not in ended_badly
-        }
+        def rank(summary: Summary) -> int:
+            order = {RunStatus.FAILED: 0, RunStatus.SUCCEEDED: 1}
+            return order.get(summary.status, 2)
+
+        found: dict[RunKey, Summary] = {}
+        for _, summary in sorted(self._summaries.items()):
+            wanted = summary.key in set(keys) and summary.status is not RunStatus.CANCELLED
+            if wanted and (summary.key not in found or rank(summary) >= rank(found[summary.key])):
+                found[summary.key] = summary
+        return found
 
     async def rows(self, run_id: RunId, start: int, stop: int) -> list[Row]:
         return self._rows.get(run_id, [])[start:stop]

@@ -8,6 +8,7 @@ their own thread; WAL lets them run beside the writer.
 import asyncio
 import contextlib
 import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -51,6 +52,8 @@ class SqliteStore:
 
     def _open(self) -> None:
         if self._read_only:
+            if self._path.is_dir():
+                raise _is_a_folder(self._path)
             if not self._path.is_file():
                 raise StoreError(
                     f"There is no state at {self._path}.", hint="Start a run first, or pass --state."
@@ -58,8 +61,11 @@ class SqliteStore:
             with _opening(self._path):
                 self._read_connection = _connect(self._path, read_only=True)
             return
+        if self._path.is_dir():
+            raise _is_a_folder(self._path)
         with _opening(self._path), contextlib.ExitStack() as undo:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            _refuse_foreign(self._path)
             lock = undo.enter_context(_lock(self._path))
             connection = undo.enter_context(contextlib.closing(_connect(self._path)))
             _migrate(connection)
@@ -190,9 +196,14 @@ def _commit(connection: sqlite3.Connection, batch: list[tuple[Write, Future[None
             except ConflictError as error:
                 refused[number] = error
         connection.execute("COMMIT")
-    except (sqlite3.Error, ValueError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001 - everyone who waits has to learn of it, and the thread has to live
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+        if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
+            # One of them cannot be written: the others must not fail with it.
+            for job in batch:
+                _commit(connection, [job])
+            return
         problem = _store_error(error)
         problem.__cause__ = error
         refused = dict.fromkeys(range(len(batch)), problem)
@@ -204,6 +215,8 @@ def _commit(connection: sqlite3.Connection, batch: list[tuple[Write, Future[None
 
 
 def _store_error(error: Exception) -> StoreError:
+    if any(words in str(error) for words in ("not a database", "no such table", "no such column")):
+        return StoreError("This is no state file of the orchestrator.", hint="Pass another --state.")
     return StoreError(
         f"The state file cannot be used: {error}.",
         hint="Nothing that was recorded is lost. Check the disk's room and the file's rights, then start again.",
@@ -215,15 +228,24 @@ def _opening(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
+        cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise StoreError(
-            f"The state file {path} cannot be opened: {error}.",
+            f"The state file {path} cannot be opened: {cause}.",
             hint="Check that the folder is writable, the disk has room and the file is a state file.",
         ) from error
+
+
+def _is_a_folder(path: Path) -> StoreError:
+    return StoreError(
+        f"The state {path} is a folder.", hint=f"Name a file in it: sqlite:///{path / 'state.db'}."
+    )
 
 
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     mode = "ro" if read_only else "rwc"
     uri = f"{path.absolute().as_uri()}?mode={mode}"
+    if read_only and not os.access(path.parent, os.W_OK):
+        uri += "&immutable=1"  # without room for its companions, the file is read as it stands
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
     try:
         if not read_only:
@@ -248,6 +270,16 @@ def _lock(path: Path) -> IO[str]:
             hint="Use its daemon, wait until it ends, or pass another --state.",
         ) from error
     return lock
+
+
+def _refuse_foreign(path: Path) -> None:
+    """A database of something else is not touched. An unreadable file raises sqlite3.DatabaseError."""
+    if not path.is_file():
+        return
+    with contextlib.closing(_connect(path, read_only=True)) as connection:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
+            raise StoreError(f"{path} is the database of something else.", hint="Pass another --state.")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.domain.events import Event, decode, encode
-from orchestrator.domain.ids import DefinitionHash, RunId, RunKey, StepId, canonical_json
+from orchestrator.domain.ids import DefinitionHash, RunId, RunKey, StepId, canonical_json, writable
 from orchestrator.domain.run import RunStatus
 from orchestrator.store.base import Append, ConflictError, Row, RunFilter, Summary, Wait
 
 _SUMMARY = (
     "id, key, name, pipeline, definition, status, created_at, ended_at, seq, steps_total, steps_done, "
-    "error, hint, rows_total, children_succeeded, children_failed, wake_at, parent"
+    "error, hint, rows_total, children_succeeded, children_failed, children_own_over, wake_at, parent"
 )
 
 
@@ -38,9 +38,12 @@ def put_definition(connection: sqlite3.Connection, hash_: DefinitionHash, body: 
 def append(connection: sqlite3.Connection, change: Append) -> None:
     """Raises ConflictError, with nothing written, when the journal has moved on."""
     summary = change.summary
+    was = None
     if change.after_seq == 0:
         _insert_run(connection, change)
     else:
+        found = connection.execute("SELECT status FROM runs WHERE id=?", (change.run_id,)).fetchone()
+        was = RunStatus(found[0]) if found else None
         updated = connection.execute(
             "UPDATE runs SET status=?, ended_at=?, seq=?, steps_done=?, error=?, hint=?, wake_at=? WHERE id=? AND seq=?",
             (
@@ -48,8 +51,8 @@ def append(connection: sqlite3.Connection, change: Append) -> None:
                 stamp(summary.ended_at),
                 summary.seq,
                 summary.steps_done,
-                summary.error,
-                summary.hint,
+                writable(summary.error),
+                writable(summary.hint),
                 stamp(summary.wake_at),
                 change.run_id,
                 change.after_seq,
@@ -84,17 +87,29 @@ def append(connection: sqlite3.Connection, change: Append) -> None:
             "UPDATE rows SET child=? WHERE run_id=? AND number=?",
             (child.append.run_id, change.run_id, child.row_number),
         )
+    for number, run_id in change.joined:
+        _join(connection, change.run_id, number, run_id)
+    if was is not None and was.over:
+        _count_child(connection, change.run_id, was, -1)
     if summary.status.over:
-        _count_child(connection, summary)
+        _count_child(connection, change.run_id, summary.status, +1)
 
 
 def _insert_run(connection: sqlite3.Connection, change: Append) -> None:
     s = change.summary
     try:
         connection.execute(
-            f"INSERT INTO runs ({_SUMMARY}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,?,?)",  # noqa: S608 - a constant list of columns
+            f"INSERT INTO runs ({_SUMMARY}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,?,?)",  # noqa: S608 - a constant list of columns
             (
-                *(s.id, s.key, s.name, s.pipeline, s.definition, s.status.value, stamp(s.created_at)),
+                *(
+                    s.id,
+                    s.key,
+                    writable(s.name),
+                    s.pipeline,
+                    s.definition,
+                    s.status.value,
+                    stamp(s.created_at),
+                ),
                 *(stamp(s.ended_at), s.seq, s.steps_total, s.steps_done, s.error, s.hint, s.rows_total),
                 *(stamp(s.wake_at), s.parent),
             ),
@@ -107,7 +122,15 @@ def _insert_rows(connection: sqlite3.Connection, change: Append) -> None:
     connection.executemany(
         "INSERT INTO rows VALUES (?,?,?,?,?,?,?)",
         [
-            (change.run_id, r.number, r.name, r.key, canonical_json(r.inputs), canonical_json(r.row), r.child)
+            (
+                change.run_id,
+                r.number,
+                writable(r.name),
+                r.key,
+                canonical_json(r.inputs),
+                canonical_json(r.row),
+                r.child,
+            )
             for r in change.rows
         ],
     )
@@ -122,12 +145,23 @@ def _insert_rows(connection: sqlite3.Connection, change: Append) -> None:
     )
 
 
-def _count_child(connection: sqlite3.Connection, child: Summary) -> None:
-    column = "children_succeeded" if child.status is RunStatus.SUCCEEDED else "children_failed"
+def _count_child(connection: sqlite3.Connection, child: RunId, status: RunStatus, by: int) -> None:
+    """Each row of each run that has the child counts it."""
+    column = "children_succeeded" if status is RunStatus.SUCCEEDED else "children_failed"
     connection.execute(
-        f"UPDATE runs SET {column}={column}+1 WHERE id IN (SELECT run_id FROM rows WHERE child=?)",  # noqa: S608 - one of two constants
-        (child.id,),
+        f"UPDATE runs SET {column}={column}+?2*(SELECT count(*) FROM rows WHERE run_id=runs.id AND child=?1),"  # noqa: S608 - one of two constants
+        " children_own_over=children_own_over+?2*(id IN (SELECT parent FROM runs WHERE id=?1))"
+        " WHERE id IN (SELECT run_id FROM rows WHERE child=?1)",
+        (child, by),
     )
+
+
+def _join(connection: sqlite3.Connection, parent: RunId, number: int, child: RunId) -> None:
+    connection.execute("UPDATE rows SET child=? WHERE run_id=? AND number=?", (child, parent, number))
+    (status,) = connection.execute("SELECT status FROM runs WHERE id=?", (child,)).fetchone()
+    if (joined := RunStatus(status)).over:
+        column = "children_succeeded" if joined is RunStatus.SUCCEEDED else "children_failed"
+        connection.execute(f"UPDATE runs SET {column}={column}+1 WHERE id=?", (parent,))  # noqa: S608 - one of two constants
 
 
 def postpone(connection: sqlite3.Connection, waits: Sequence[Wait]) -> None:
@@ -175,9 +209,12 @@ def filtered(connection: sqlite3.Connection, which: RunFilter, cursor: str, limi
 
 
 def latest(connection: sqlite3.Connection, keys: Sequence[RunKey]) -> dict[RunKey, Summary]:
-    wanted = (RunStatus.FAILED.value, RunStatus.CANCELLED.value)
-    found = (summaries(connection, "key=? AND status NOT IN (?,?)", (key, *wanted), 1) for key in keys)
-    return {rows[0].key: rows[0] for rows in found if rows}
+    query = (
+        f"SELECT {_SUMMARY} FROM runs WHERE key=? AND status<>'cancelled'"  # noqa: S608 - a constant list of columns
+        " ORDER BY CASE status WHEN 'succeeded' THEN 1 WHEN 'failed' THEN 2 ELSE 0 END, id DESC LIMIT 1"
+    )
+    found = ((key, connection.execute(query, (key,)).fetchone()) for key in dict.fromkeys(keys))
+    return {key: _summary(row) for key, row in found if row is not None}
 
 
 def rows(connection: sqlite3.Connection, run_id: RunId, start: int, stop: int) -> list[Row]:
@@ -213,7 +250,7 @@ def due_waits(connection: sqlite3.Connection, until: datetime, limit: int) -> li
 
 def _summary(row: Sequence[Any]) -> Summary:
     id_, key, name, pipeline, definition, status, created_at, ended_at, *rest = row
-    seq, steps_total, steps_done, error, hint, rows_total, succeeded, failed, wake_at, parent = rest
+    seq, steps_total, steps_done, error, hint, rows_total, succeeded, failed, own_over, wake_at, parent = rest
     return Summary(
         id=RunId(id_),
         key=RunKey(key),
@@ -231,6 +268,7 @@ def _summary(row: Sequence[Any]) -> Summary:
         rows_total=rows_total,
         children_succeeded=succeeded,
         children_failed=failed,
+        children_own_over=own_over,
         wake_at=when(wake_at),
         parent=parent and RunId(parent),
     )

@@ -1,8 +1,10 @@
 """What steps need of the transfer package, in one place: describe, upload, download."""
 
+import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.transfer.content_type import content_type_of
@@ -37,6 +39,17 @@ class Files:
     async def describe(self, path: Path) -> HashedFile:
         """The file's size and MD5, read off the event loop. Raises TransferError."""
         return HashedFile(path, await digest(path, executor=self._executor))
+
+    async def modified_at(self, path: Path) -> datetime | None:
+        """When a file was changed last; None: there is none that can be seen."""
+
+        def look() -> datetime | None:
+            try:
+                return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            except OSError:
+                return None
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, look)
 
     async def upload(self, file: HashedFile, urls: Sequence[str], on_progress: OnProgress) -> None:
         """Send the file to one URL, or its parts to several. Raises TransferError."""

@@ -22,7 +22,8 @@ from typing import Any, cast
 from orchestrator.domain.ids import StepId
 from orchestrator.domain.pipeline import Pipeline, Step
 from orchestrator.domain.run import RunStatus
-from orchestrator.engine.engine import Engine, EngineSettings, Submission
+from orchestrator.engine.engine import Engine, EngineSettings
+from orchestrator.engine.reception import Submission
 from orchestrator.metastudio.client import MetaStudio
 from orchestrator.steps.base import Done, Parameters, StepContext, StepKind, Surroundings, Transfers
 from orchestrator.store.sqlite import SqliteStore
@@ -67,12 +68,14 @@ async def engine(folder: Path, runs: int) -> Measured:
     async with asyncio.timeout(600):
         store = await SqliteStore(folder / "engine.db").open()
         carrier = Engine(
-            store, {"no.op": NoOp()}, _nothing(folder), settings=EngineSettings(concurrency=CONCURRENCY)
+            store, {"no.op": NoOp()}, _nothing(), settings=EngineSettings(concurrency=CONCURRENCY)
         )
         await carrier.start()
 
         async def one(number: int) -> None:
-            submitted = await carrier.submit(Submission(pipeline, f"run-{number}", {"number": number}))
+            submitted = await carrier.submit(
+                Submission(pipeline, f"run-{number}", {"number": number}, content=str(number))
+            )
             summary = await carrier.wait(submitted.run_id)
             assert summary.status is RunStatus.SUCCEEDED
 
@@ -82,13 +85,13 @@ async def engine(folder: Path, runs: int) -> Measured:
     return measured
 
 
-def _nothing(folder: Path) -> Surroundings:
+def _nothing() -> Surroundings:
     """Steps that do nothing need neither the API nor files."""
 
     async def post_json(url: str, message: object) -> int:
         return 204
 
-    return Surroundings(cast("MetaStudio", None), cast("Transfers", None), folder, lambda _: None, post_json)
+    return Surroundings(cast("MetaStudio", None), cast("Transfers", None), lambda _: None, post_json)
 
 
 async def bare_journal(folder: Path, runs: int) -> Measured:

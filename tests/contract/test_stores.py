@@ -154,13 +154,13 @@ async def test_children_are_counted_in_the_transaction_that_ends_them(store: Sto
     assert parent is not None
     assert (parent.children_succeeded, parent.children_failed) == (1, 0)
     children = [NewChild(1, first("p1", parent="p")), NewChild(2, first("p2", parent="p"))]
-    event = ev.Event(RunId("p"), 2, NOW, ev.ChildrenCreated(3))
+    event = ev.Event(RunId("p"), 2, NOW, ev.ChildrenCreated(3, created=2))
     await store.append(Append(RunId("p"), 1, [event], summary("p", 2), children=children))
     await store.append(ending("p1", RunStatus.FAILED))
     await store.append(ending("p2", RunStatus.SUCCEEDED))
     parent = await store.summary(RunId("p"))
     assert parent is not None
-    assert (parent.children_succeeded, parent.children_failed) == (2, 1)
+    assert (parent.children_succeeded, parent.children_failed, parent.children_own_over) == (2, 1, 2)
     assert [row.child for row in await store.rows(RunId("p"), 0, 9)] == ["old", "p1", "p2"]
     assert (await store.rows(RunId("p"), 0, 1))[0].inputs == {"a": "012"}
     assert await store.parents(RunId("p1")) == ["p"]

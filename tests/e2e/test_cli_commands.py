@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -92,7 +93,8 @@ def test_a_run_ends_with_its_files_and_is_not_made_twice(tmp_path: Path, one_row
     assert video.stat().st_size > 10_000
     assert "LAMP-01  background  succeeded\n" in err
     assert "emulator: http://127.0.0.1:" in err
-    assert "1 video, 1 script, 1 asset, 1 file, 0 duplicates" in err
+    assert "emulator, all runs so far: 1 video, 1 script, 1 asset, 1 file; " in err
+    assert "more than one video" not in err
 
     code, out, err = finished(tmp_path, *run_arguments(one_row, "--json"))
     assert "already done; --again makes it anew" in err
@@ -135,6 +137,38 @@ def test_a_failed_run_says_why_and_what_to_do(tmp_path: Path) -> None:
     assert lost["code"] in lost["error"]
     assert lost["hint"]
     assert "lost  wait  failed: " in err
+
+
+def test_an_api_that_cannot_be_reached_is_told_by_the_exit_code(tmp_path: Path) -> None:
+    """Exit code 3 when nothing else was wrong."""
+    definition = tmp_path / "lost.yaml"
+    definition.write_text(
+        "pipeline: lost\ndefaults: {retry: {attempts: 1}}\nsteps:\n"
+        "  wait: {uses: asset.wait, with: {asset_id: 0c0c}}\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(
+        f"endpoint: {endpoint}\nproject_id: p\nauth: {{token: {{value: not-a-real-token}}}}\n"
+    )
+    code, out, err = finished(tmp_path, "run", str(definition), "--config", str(settings), "--json")
+    assert code == 3, err
+    assert json.loads(out)["runs"][0]["code"] == "UNREACHABLE"
+
+
+def test_a_reader_that_leaves_does_not_stop_the_run(tmp_path: Path, one_row: Path) -> None:
+    """With both ends of its output closed the run still makes its video."""
+    with started(tmp_path, *run_arguments(one_row)) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        wait_for(process.stderr, "LAMP-01  started")
+        process.stdout.close()
+        process.stderr.close()
+        assert process.wait(PATIENCE_S) == 141
+    assert (tmp_path / "videos" / "LAMP-01.mp4").stat().st_size > 10_000
+    code, out, _ = finished(tmp_path, "runs", "list", "--json")
+    assert (code, json.loads(out)["status"]) == (0, "succeeded")
 
 
 def test_a_state_in_use_is_out_of_reach(tmp_path: Path, one_row: Path) -> None:

@@ -5,6 +5,7 @@ import base64
 import hashlib
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -125,6 +126,9 @@ class SimulatedFiles:
         md5 = _md5_base64(content)
         await self.network.delay()
         return HashedFile(path, Digest(len(content), md5, 1, 1))
+
+    async def modified_at(self, path: Path) -> datetime | None:
+        return None
 
     async def upload(self, file: HashedFile, urls: Sequence[str], on_progress: OnProgress) -> None:
         network = self.network

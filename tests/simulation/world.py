@@ -14,8 +14,9 @@ from orchestrator.domain.pipeline import InputSpec, Pipeline, RetryPolicy, RowsS
 from orchestrator.emulator.config import EmulatorConfig
 from orchestrator.emulator.core import Emulator
 from orchestrator.emulator.stats import stats
-from orchestrator.engine.engine import Engine, EngineSettings, RowInput, Submission
+from orchestrator.engine.engine import Engine, EngineSettings
 from orchestrator.engine.poller import PollPolicy
+from orchestrator.engine.reception import RowInput, Submission
 from orchestrator.engine.run_ids import RunIds
 from orchestrator.limits.local import LocalLimiter
 from orchestrator.metastudio import callbacks
@@ -34,12 +35,13 @@ REGION = "cn-north-4"
 FOUL_WEATHER_POLICY = Policy(max_unknowns=10)
 
 
-def product_video() -> Pipeline:
-    """The sample pipeline, as data."""
-    retry = RetryPolicy(attempts=12, backoff_s=1.0, max_backoff_s=20.0)
+def product_video(timeout_s: float | None = None) -> Pipeline:
+    """The sample pipeline, as data; `timeout_s` for each of its steps."""
+    retry = RetryPolicy(attempts=40, backoff_s=1.0, max_backoff_s=20.0)
 
     def step(name: str, uses: str, needs: tuple[str, ...] = (), **with_: Any) -> Step:
-        return Step(StepId(name), uses, with_, needs=tuple(StepId(need) for need in needs), retry=retry)
+        ids = tuple(StepId(need) for need in needs)
+        return Step(StepId(name), uses, with_, needs=ids, retry=retry, timeout_s=timeout_s)
 
     return Pipeline(
         "product-video",
@@ -159,7 +161,6 @@ class World:
         around = Surroundings(
             api,
             SimulatedFiles(self.network, self.downloads),
-            Path("/out"),
             self._address,
             post_json=_no_webhooks,
         )
@@ -167,7 +168,7 @@ class World:
             handle,
             kinds(),
             around,
-            settings=EngineSettings(policy=self.policy, polls=PollPolicy(5.0, 60.0)),
+            settings=EngineSettings(policy=self.policy, polls=PollPolicy(5.0, 60.0), out="/out"),
             clock=self.loop.now,
             new_id=RunIds(self.loop.now, self.random.getrandbits),
         )
@@ -188,7 +189,7 @@ class World:
         self.kills += 1
         process.handle.alive = False
         mine = asyncio.all_tasks() - self.network.tasks - self.spectators
-        for task in mine:
+        for task in sorted(mine, key=_age):  # a set of tasks has another order each time
             task.cancel()
         process.engine._timers.stop()
         process.engine.failed.cancel()
@@ -248,13 +249,17 @@ class World:
         return await self.disk.summaries(RunFilter(), limit=100_000)
 
 
+def _age(task: "asyncio.Task[Any]") -> int:
+    return int(task.get_name().removeprefix("Task-"))
+
+
 async def _no_webhooks(url: str, message: Any) -> int:
     raise AssertionError("the sample sends no webhook")
 
 
-def submission(rows: int) -> Submission:
+def submission(rows: int, timeout_s: float | None) -> Submission:
     return Submission(
-        product_video(),
+        product_video(timeout_s),
         "product-video",
         {},
         rows=[
@@ -273,6 +278,7 @@ async def play(
     kill_every_s: float | None = None,
     most_kills: int = 12,
     policy: Policy = FOUL_WEATHER_POLICY,
+    timeout_s: float | None = None,
     limit_s: float = 7200.0,
 ) -> World:
     """Submit, kill and boot again and again until every run is over; the world as it is then."""
@@ -285,7 +291,7 @@ async def play(
         process = await world.boot()
         mortal = kill_every_s is not None and world.kills < most_kills
         lifetime = world.random.expovariate(1 / kill_every_s) if mortal and kill_every_s else None
-        finished = loop.create_task(_until_over(process, rows))
+        finished = loop.create_task(_until_over(process, submission(rows, timeout_s)))
         done, _ = await asyncio.wait({finished}, timeout=lifetime)
         if done:
             finished.result()
@@ -300,6 +306,6 @@ async def play(
     return world
 
 
-async def _until_over(process: Process, rows: int) -> None:
-    submitted = await process.engine.submit(submission(rows))
+async def _until_over(process: Process, wanted: Submission) -> None:
+    submitted = await process.engine.submit(wanted)
     await process.engine.wait(submitted.run_id)

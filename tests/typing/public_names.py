@@ -12,7 +12,8 @@ from orchestrator.domain.events import Event
 from orchestrator.domain.ids import RunId
 from orchestrator.domain.pipeline import Pipeline
 from orchestrator.domain.run import RunState, RunStatus, replay
-from orchestrator.engine.engine import Engine, Submission, Submitted
+from orchestrator.engine.engine import Engine
+from orchestrator.engine.reception import Submission, Submitted
 from orchestrator.errors import OrchestratorError, RetryClass
 from orchestrator.limits.local import LocalLimiter
 from orchestrator.metastudio import operations

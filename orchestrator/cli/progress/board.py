@@ -6,14 +6,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
+from orchestrator.cli.progress.words import about
+from orchestrator.cli.results import error_text
 from orchestrator.domain import events as ev
 from orchestrator.domain.events import Event
-from orchestrator.domain.ids import DefinitionHash, RunId
+from orchestrator.domain.ids import DefinitionHash, RunId, StepId
 from orchestrator.domain.pipeline import Pipeline
 from orchestrator.domain.run import RunState, RunStatus
 from orchestrator.engine.engine import UnknownRunError
 from orchestrator.engine.loading import load_state
-from orchestrator.store.base import RunFilter, Store
+from orchestrator.store.base import RunFilter, Store, Summary
 
 #: Runs that are over stay on the board up to so many: more would not be shown, and their states take memory.
 _KEPT = 100
@@ -23,6 +25,8 @@ _PAGE = 1000
 class Tone(StrEnum):
     GOOD = "good"
     BAD = "bad"
+    #: Nothing is wrong, but somebody who waits should know.
+    NOTABLE = "notable"
     PLAIN = "plain"
 
 
@@ -39,7 +43,7 @@ class Told:
 class Board:
     """The runs that are to be seen: those of a table's rows, or the one run itself. Made by `load`."""
 
-    def __init__(self, store: Store, root: RunState) -> None:
+    def __init__(self, store: Store, root: RunState, *, looks_for_s: float | None = None) -> None:
         self.root = root
         #: Runs under way in the order of their start, and of those that are over the last ones.
         self.runs: dict[RunId, RunState] = {}
@@ -47,16 +51,22 @@ class Board:
         self.failed = 0
         self._store = store
         self._pipelines: MutableMapping[DefinitionHash, Pipeline] = {}
-        self._over: set[RunId] = set()
+        self._over: dict[RunId, RunStatus] = {}
         self._foreign: set[RunId] = set()
+        self._looks_for_s = looks_for_s
+        #: Steps of which it was told that they look for what a lost request made.
+        self._looking: set[tuple[RunId, StepId]] = set()
 
     @classmethod
-    async def load(cls, store: Store, run_id: RunId) -> "Board":
-        """The board of a run as the store has it now. Raises UnknownRunError."""
+    async def load(cls, store: Store, run_id: RunId, *, looks_for_s: float | None = None) -> "Board":
+        """The board of a run as the store has it now. Raises UnknownRunError.
+
+        `looks_for_s` is how long a step at most looks for what a lost request made, None if that is not worth telling.
+        """
         root = await load_state(store, run_id, {})
         if root is None:
             raise UnknownRunError(f"There is no run {run_id}.")
-        board = cls(store, root)
+        board = cls(store, root, looks_for_s=looks_for_s)
         if root.definition is not None:
             board._pipelines[root.definition] = root.pipeline
         if root.rows_total is None:
@@ -86,6 +96,8 @@ class Board:
             if event.seq == self.root.seq + 1:
                 self.root.apply(event)
             return None
+        if isinstance(event.body, ev.RunResumed):
+            self._reopen(event.run_id)
         state = self.runs.get(event.run_id) or self._newborn(event)
         if state is None or event.seq > state.seq + 1:
             # Begun before this board, or events were dropped because somebody was slow: the journal has it all.
@@ -97,7 +109,18 @@ class Board:
         else:
             return None
         self._place(state)
+        if isinstance(event.body, ev.StepLookedUp):
+            return self._looks(state, event.body.step)
         return told(state.name, event)
+
+    def _looks(self, state: RunState, step: StepId) -> Told | None:
+        # A look-up comes every few seconds: once is news.
+        if (state.id, step) in self._looking:
+            return None
+        self._looking.add((state.id, step))
+        most = "" if self._looks_for_s is None else f" (up to {about(self._looks_for_s)})"
+        what = f"an answer was lost; looking for what the request made{most}"
+        return Told(state.name, step, what, Tone.NOTABLE)
 
     def _newborn(self, event: Event) -> RunState | None:
         body = event.body
@@ -109,36 +132,58 @@ class Board:
         if run_id in self._foreign or run_id in self._over:
             return None
         state = await load_state(self._store, run_id, self._pipelines)
-        if state is None or (run_id not in self.runs and state.parent != self.root.id):
+        if state is None or not await self._belongs(state):
             self._foreign.add(run_id)
             return None
         return state
+
+    async def _belongs(self, state: RunState) -> bool:
+        if state.id in self.runs or state.parent == self.root.id:
+            return True
+        return self.root.id in await self._store.parents(state.id)
 
     async def _place_children(self, parent: RunId) -> None:
         cursor = ""
         while page := await self._store.summaries(RunFilter(parent=parent), cursor=cursor, limit=_PAGE):
             for summary in page:
-                if summary.status.over and self.total > _KEPT:
-                    self._count(summary.status)
-                elif (state := await load_state(self._store, summary.id, self._pipelines)) is not None:
-                    self._place(state)
+                await self._place_child(summary)
             cursor = page[-1].id
+        for start in range(0, self.total, _PAGE):
+            for row in await self._store.rows(parent, start, start + _PAGE):
+                # What has the run of an earlier row, or of an earlier command, is no child of this one.
+                if row.child is None or row.child in self.runs or row.child in self._over:
+                    continue
+                if (shared := await self._store.summary(row.child)) is not None:
+                    await self._place_child(shared)
         # Newest first is the store's order, oldest first is the order of the rows.
         self.runs = dict(sorted(self.runs.items()))
+
+    async def _place_child(self, summary: Summary) -> None:
+        if summary.status.over and self.total > _KEPT:
+            self._end(summary.id, summary.status)
+        elif (state := await load_state(self._store, summary.id, self._pipelines)) is not None:
+            self._place(state)
 
     def _place(self, state: RunState) -> None:
         self.runs[state.id] = state
         if state.status.over:
-            self._count(state.status)
-            self._over.add(state.id)
+            self._end(state.id, state.status)
             if self.total > _KEPT:
                 del self.runs[state.id]
 
-    def _count(self, status: RunStatus) -> None:
+    def _end(self, run_id: RunId, status: RunStatus) -> None:
+        self._over[run_id] = status
+        self._count(status, 1)
+
+    def _reopen(self, run_id: RunId) -> None:
+        if (status := self._over.pop(run_id, None)) is not None:
+            self._count(status, -1)
+
+    def _count(self, status: RunStatus, by: int) -> None:
         if status is RunStatus.SUCCEEDED:
-            self.succeeded += 1
+            self.succeeded += by
         else:
-            self.failed += 1
+            self.failed += by
 
 
 def told(run: str, event: Event) -> Told | None:  # noqa: C901, PLR0911, PLR0912 - one case an event
@@ -151,6 +196,8 @@ def told(run: str, event: Event) -> Told | None:  # noqa: C901, PLR0911, PLR0912
             return Told(run, "", "succeeded", Tone.GOOD)
         case ev.RunFailed(error=error):
             return Told(run, "", f"failed: {error.message}", Tone.BAD)
+        case ev.RunResumed():
+            return Told(run, "", "goes on with what failed or is missing")
         case ev.StepIntended(attempt=attempt):
             return Told(run, step, f"attempt {attempt}") if attempt > 1 else None
         case ev.StepWaiting():
@@ -158,13 +205,13 @@ def told(run: str, event: Event) -> Told | None:  # noqa: C901, PLR0911, PLR0912
         case ev.StepSucceeded():
             return Told(run, step, "succeeded", Tone.GOOD)
         case ev.StepFailed(error=error, next_attempt_at=None):
-            return Told(run, step, f"failed: {error.message}", Tone.BAD)
+            return Told(run, step, f"failed: {error_text(error)}", Tone.BAD)
         case ev.StepFailed(error=error, next_attempt_at=at):
             assert at is not None
             pause_s = max(0.0, (at - event.at).total_seconds())
             return Told(run, step, f"failed, again in {pause_s:.0f} s: {error.message}", Tone.BAD)
         case ev.StepUnknown(error=error):
-            return Told(run, step, f"no answer, looking for what it made: {error.message}", Tone.BAD)
+            return Told(run, step, f"no answer: {error.message}", Tone.BAD)
         case ev.StepAdopted():
             return Told(run, step, "adopted what a lost attempt had made", Tone.GOOD)
         case ev.StepSkipped(reason=reason):

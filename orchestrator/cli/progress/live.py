@@ -29,6 +29,9 @@ _REDRAW_S = 0.2
 _FRAME = 4
 _NAME_WIDTH = 28
 
+#: What stays on the screen, and how; everything else shows in the run's line.
+_KEPT_STYLES = {Tone.BAD: "red", Tone.NOTABLE: "yellow"}
+
 _MARKS = {
     StepStatus.PENDING: ("·", ".", "dim"),
     StepStatus.RUNNING: ("●", "o", "cyan"),
@@ -86,10 +89,10 @@ class LiveView:
         self._live.stop()
 
     def tell(self, told: Told) -> None:
-        """What goes wrong stays on the screen; everything else shows in the run's line."""
-        if told.tone is Tone.BAD:
+        """What goes wrong, or makes somebody wait, stays on the screen."""
+        if (style := _KEPT_STYLES.get(told.tone)) is not None:
             self._live.console.print(
-                Text("  ".join(part for part in (told.run, told.step, told.what) if part), style="red"),
+                Text("  ".join(part for part in (told.run, told.step, told.what) if part), style=style),
                 soft_wrap=True,
             )
 

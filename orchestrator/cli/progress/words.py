@@ -26,6 +26,11 @@ def took(duration: timedelta) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else clock(duration)
 
 
+def about(seconds: float) -> str:
+    """A duration that is not known well: about 50 s, about 2 minutes."""
+    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} minutes"
+
+
 def count(number: int, noun: str) -> str:
     """`1 run`, `2 runs`, `2,000 runs`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

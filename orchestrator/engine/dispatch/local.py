@@ -39,10 +39,10 @@ class LocalDispatcher:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        self._fill()
         if not task.cancelled():
             # A failure here is a defect of the engine itself: let the loop's handler report it.
             task.result()
-        self._fill()
 
     async def stop(self, grace_s: float) -> None:
         """Take no more, let what runs end within `grace_s`, then abandon it."""

@@ -26,6 +26,7 @@ CREATE TABLE runs (
   rows_total INTEGER,
   children_succeeded INTEGER NOT NULL DEFAULT 0,
   children_failed INTEGER NOT NULL DEFAULT 0,
+  children_own_over INTEGER NOT NULL DEFAULT 0,
   wake_at REAL,
   parent TEXT
 ) WITHOUT ROWID;

@@ -1,7 +1,7 @@
 """A journal written by hand, for what reads runs."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,10 +33,13 @@ class Book:
         self._now = BEGAN_AT
         self._states: dict[str, RunState] = {}
 
-    async def begin(self, run_id: str, rows: Iterable[str] | None = None) -> RunState:
-        """A run, with `rows` one that has a table."""
+    async def begin(
+        self, run_id: str, rows: Iterable[str] | None = None, *, shared: Mapping[str, RunId] | None = None
+    ) -> RunState:
+        """A run, with `rows` one that has a table; with `shared` one whose rows all have runs already."""
         state = self._states[run_id] = RunState(RunId(run_id), PIPELINE)
-        names = None if rows is None else list(rows)
+        known = dict(shared or {})
+        names = list(known) if known else None if rows is None else list(rows)
         await self.store.put_definition(PIPELINE.hash, canonical_json(PIPELINE.to_json()))
         created = ev.RunCreated(
             name="cups",
@@ -46,7 +49,10 @@ class Book:
             inputs={},
             rows_total=None if names is None else len(names),
         )
-        table = [Row(n, name, RunKey(f"{run_id}-{name}"), {}, {}) for n, name in enumerate(names or ())]
+        table = [
+            Row(n, name, RunKey(f"{run_id}-{name}"), {}, {}, known.get(name))
+            for n, name in enumerate(names or ())
+        ]
         await self._write(state, [created, ev.RunStarted()], rows=table)
         return state
 
@@ -57,7 +63,7 @@ class Book:
         child = newborn(above, row, lambda: RunId(run_id), self._now)
         change = Change(above, self._now)
         change.children.append(child)
-        change.add(ev.ChildrenCreated(number + 1))
+        change.add(ev.ChildrenCreated(number + 1, created=1))
         await self.store.append(change.append(wake_at=None, polls=PollPolicy()))
         self.published += [*change.events, *child.append.events]
         state = self._states[run_id] = RunState(RunId(run_id), PIPELINE)

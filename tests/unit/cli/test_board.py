@@ -92,6 +92,48 @@ async def test_other_runs_of_the_same_engine_stay_off_the_board(book: Book) -> N
     assert list(board.runs) == ["a"]
 
 
+async def test_rows_that_share_a_run_are_on_the_board(book: Book) -> None:
+    """Those that are over count, and those under way are followed."""
+    await book.begin("p", rows=["blue", "red"])
+    await book.bear("p", "p0", 0)
+    await book.bear("p", "p1", 1)
+    await book.write("p0", ev.RunStarted(), ev.RunSucceeded({}))
+    await book.begin("q", shared={"blue": RunId("p0"), "red": RunId("p1")})
+    board = await Board.load(book.store, RunId("q"))
+    assert (board.total, board.succeeded, [state.name for state in board.under_way]) == (2, 1, ["red"])
+    (event,) = await book.write("p1", ev.RunStarted())
+    assert await board.take(event) == Told("red", "", "started")
+
+
+async def test_a_run_that_is_resumed_is_under_way_again(book: Book) -> None:
+    """It no longer counts as failed."""
+    await book.begin("p", rows=["blue", "red"])
+    await book.bear("p", "p0", 0)
+    await book.write("p0", ev.RunStarted(), ev.RunFailed(ev.ErrorInfo("no clay")))
+    board = await Board.load(book.store, RunId("p"))
+    assert board.failed == 1
+    (event,) = await book.write("p0", ev.RunResumed())
+    assert await board.take(event) == Told("blue", "", "goes on with what failed or is missing")
+    assert (board.failed, [state.name for state in board.under_way]) == (0, ["blue"])
+
+
+@pytest.mark.parametrize(
+    ("looks_for_s", "most"),
+    [(115.0, " (up to about 2 minutes)"), (42.0, " (up to about 42 s)"), (None, "")],
+)
+async def test_looking_for_what_was_lost_is_told_once(
+    book: Book, looks_for_s: float | None, most: str
+) -> None:
+    """A step that stands still says why and for how long, with its first look-up and no other."""
+    await book.begin("a")
+    await book.write("a", ev.StepIntended(MAKE, 1), ev.StepSent(MAKE, 1))
+    board = await Board.load(book.store, RunId("a"), looks_for_s=looks_for_s)
+    looks = [ev.StepLookedUp(MAKE, 1, BEGAN_AT), ev.StepLookedUp(MAKE, 1, BEGAN_AT)]
+    lines = [await board.take(event) for event in await book.write("a", *looks)]
+    what = f"an answer was lost; looking for what the request made{most}"
+    assert lines == [Told("cups", "make", what, Tone.NOTABLE), None]
+
+
 async def test_an_unknown_run_is_named(book: Book) -> None:
     """There is no board of nothing."""
     with pytest.raises(UnknownRunError, match="zzz"):
@@ -114,8 +156,13 @@ async def test_an_unknown_run_is_named(book: Book) -> None:
         ),
         (ev.StepFailed(MAKE, 1, ev.ErrorInfo("gone")), "failed: gone", Tone.BAD),
         (
+            ev.StepFailed(MAKE, 1, ev.ErrorInfo("gone", code="X.1", request_id="4f1c")),
+            "failed: gone [X.1] (request id 4f1c)",
+            Tone.BAD,
+        ),
+        (
             ev.StepUnknown(MAKE, 1, ev.ErrorInfo("cut off")),
-            "no answer, looking for what it made: cut off",
+            "no answer: cut off",
             Tone.BAD,
         ),
         (ev.CallbackReceived("job", "SUCCEED"), "callback: SUCCEED", Tone.PLAIN),

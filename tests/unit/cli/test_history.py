@@ -21,7 +21,7 @@ async def history(book: Book) -> History:
     for number in range(3):
         await book.bear("01aa", f"01ab{number}", number)
     await book.write("01ab0", ev.RunStarted(), ev.RunSucceeded({"video": "/out/blue.mp4"}))
-    error = ev.ErrorInfo("no clay", "Buy clay.", "MSS.10001001")
+    error = ev.ErrorInfo("no clay", "Buy clay.", "MSS.10001001", request_id="4f1c")
     await book.write("01ab1", ev.RunStarted(), ev.StepIntended(MAKE, 1), ev.StepFailed(MAKE, 1, error))
     await book.write("01ab1", ev.RunFailed(error))
     await book.begin("02bb")
@@ -29,10 +29,18 @@ async def history(book: Book) -> History:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"), [("01ab1", "01ab1"), ("02", "02bb"), ("blue", "01ab0"), ("cups", "02bb")]
+    ("wanted", "found"),
+    [
+        ("01ab1", "01ab1"),
+        ("01AB1", "01ab1"),
+        ("02", "02bb"),
+        ("02B", "02bb"),
+        ("blue", "01ab0"),
+        ("cups", "02bb"),
+    ],
 )
 async def test_a_run_is_found_by_id_beginning_or_name(history: History, wanted: str, found: str) -> None:
-    """Of several with one name, the newest."""
+    """In capitals or not; of several with one name, the newest."""
     assert (await history.find(wanted)).id == found
 
 
@@ -72,20 +80,25 @@ async def test_a_long_list_says_how_to_go_on(history: History, capsys: pytest.Ca
 
 
 async def test_a_run_shows_why_its_step_failed(history: History, capsys: pytest.CaptureFixture[str]) -> None:
-    """Steps with attempts, error, code and hint."""
+    """Error, code, request id and hint, once; a failed step is not done, and those behind it were not reached."""
     await show_run(history, "red", events=False, as_json=False)
     out = capsys.readouterr().out
-    assert "steps done  1/2" in out
-    assert "no clay [MSS.10001001] Buy clay." in out
+    assert "steps done  0/2" in out
+    assert "error       no clay [MSS.10001001] (request id 4f1c)\n" in out
+    assert out.count("Buy clay.") == 1
+    make, wait = out.splitlines()[-2:]
+    assert make.endswith("1            no clay [MSS.10001001] (request id 4f1c)")
+    assert wait.split() == ["wait", "video.wait", "not", "reached", "0"]
     assert "parent      01aa" in out
 
 
 async def test_a_table_shows_its_rows_the_bad_ones_first(
     history: History, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What needs a look comes first."""
+    """What needs a look comes first; failed rows are not done."""
     await show_run(history, "01aa", events=False, as_json=False)
     lines = capsys.readouterr().out.splitlines()
+    assert "rows done  1/3, 1 failed" in lines
     assert [line.split()[1] for line in lines[-3:]] == ["red", "green", "blue"]
 
 
@@ -95,6 +108,7 @@ async def test_json_holds_steps_children_and_journal(
     """Everything that the store knows of the run."""
     await show_run(history, "01ab1", events=True, as_json=True)
     document = json.loads(capsys.readouterr().out)
+    assert document["steps_done"] == 0
     assert [step["status"] for step in document["steps"]] == ["failed", "pending"]
     assert document["steps"][0]["error"]["code"] == "MSS.10001001"
     assert [event["type"] for event in document["events"]][-1] == "run.failed"

@@ -116,12 +116,14 @@ async def test_a_narrow_terminal_keeps_names_and_marks(book: Book, insight: Insi
 
 
 async def test_failures_stay_on_the_screen(book: Book, insight: Insight) -> None:
-    """What goes wrong is printed above the picture and not redrawn."""
+    """What goes wrong or makes somebody wait is printed above the picture and not redrawn."""
     await book.begin("a")
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
     async with LiveView(await Board.load(book.store, A), insight, console, lambda: BEGAN_AT) as view:
         view.tell(Told("cups", "make", "succeeded", Tone.GOOD))
         view.tell(Told("cups", "make", "failed: no clay", Tone.BAD))
+        view.tell(Told("cups", "make", "looking", Tone.NOTABLE))
     assert "cups  make  failed: no clay" in out.getvalue()
+    assert "cups  make  looking" in out.getvalue()
     assert "succeeded" not in out.getvalue()

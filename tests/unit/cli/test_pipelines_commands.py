@@ -60,7 +60,7 @@ def test_a_missing_picture_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     Path("cups.yaml").write_text(TABLE)
     Path("cups.csv").write_text("title,image\nblue,blue.png\n")
     assert run(["validate", "cups.yaml"]) == 2
-    assert "cups.csv:2:2: D505 image: 'blue.png' does not exist" in capsys.readouterr().out
+    assert "cups.csv:2:6: D505 image: 'blue.png' does not exist" in capsys.readouterr().out
 
 
 def test_problems_as_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,6 +102,30 @@ def test_run_refuses_what_validate_refuses(capsys: pytest.CaptureFixture[str]) -
     assert out == ""
     assert err.splitlines()[-1] == "error: 3 problems; nothing was called."
     assert [path.name for path in Path().iterdir()] == ["bad.yaml"]
+
+
+def test_run_tells_programs_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json the mistakes are the document that `validate --json` prints."""
+    Path("bad.yaml").write_text(BAD)
+    assert run(["run", "bad.yaml", "--emulator", "--json"]) == 2
+    told = capsys.readouterr().out
+    assert run(["validate", "bad.yaml", "--json"]) == 2
+    assert told == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("out", ["taken", "taken/below"])
+def test_an_output_folder_that_cannot_be_is_refused_first(
+    out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2 before anything is opened or called."""
+    Path("taken").touch()
+    assert run(["run", str(sample_pipeline()), "--emulator", "--out", out]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert (
+        error == f"error: The output folder {out} cannot be written: a file stands where a folder is needed."
+    )
+    assert hint == " hint: Choose another --out."
+    assert [path.name for path in Path().iterdir()] == ["taken"]
 
 
 def test_run_without_credentials_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from orchestrator.cli.results import Report, report, show, text
+from orchestrator.cli.results import Report, report, show, show_failures, text
 from orchestrator.domain import events as ev
+from orchestrator.domain.ids import RunId
 from tests.unit.cli.conftest import Book
 
 
@@ -13,9 +14,8 @@ async def finished(book: Book) -> Report:
     for number in range(3):
         await book.bear("p", f"p{number}", number)
     await book.write("p2", ev.RunStarted(), ev.RunSucceeded({"video": "/out/green.mp4", "size": 3}))
-    await book.write(
-        "p1", ev.RunStarted(), ev.RunFailed(ev.ErrorInfo("no clay", "Buy clay.", "MSS.10001001"))
-    )
+    error = ev.ErrorInfo("no clay", "Buy clay.", "MSS.10001001", request_id="4f1c")
+    await book.write("p1", ev.RunStarted(), ev.RunFailed(error))
     await book.write("p0", ev.RunStarted(), ev.RunSucceeded({"video": "/out/blue.mp4"}))
     state = await book.write("p", ev.RunFailed(ev.ErrorInfo("1 of 3 rows failed.")))
     summary = await book.store.summary(state[0].run_id)
@@ -41,9 +41,53 @@ async def test_stdout_holds_outputs_and_stderr_what_failed(
     show(await finished(book))
     out, err = capsys.readouterr()
     assert out == "blue\tvideo\t/out/blue.mp4\ngreen\tsize\t3\ngreen\tvideo\t/out/green.mp4\n"
-    assert "red    no clay [MSS.10001001]\n" in err
+    assert "red    no clay [MSS.10001001] (request id 4f1c)\n" in err
     assert "Buy clay." in err
     assert "2 of 3 succeeded, 1 run failed in " in err
+
+
+async def failed(book: Book, *errors: ev.ErrorInfo) -> Report:
+    """A row for each error."""
+    await book.begin("p", rows=[f"cup-{number}" for number in range(len(errors))])
+    for number, error in enumerate(errors):
+        await book.bear("p", f"p{number}", number)
+        await book.write(f"p{number}", ev.RunStarted(), ev.RunFailed(error))
+    state = await book.write("p", ev.RunFailed(ev.ErrorInfo("rows failed")))
+    summary = await book.store.summary(state[0].run_id)
+    assert summary is not None
+    return await report(book.store, summary)
+
+
+async def test_the_same_advice_is_given_once(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    """However many rows it is for."""
+    one, other = ev.ErrorInfo("no clay", "Buy clay."), ev.ErrorInfo("no kiln", "Build one.")
+    show_failures(await failed(book, one, one, other, one))
+    err = capsys.readouterr().err
+    assert (err.count("no clay"), err.count("Buy clay."), err.count("Build one.")) == (3, 1, 1)
+
+
+async def test_who_reaches_nothing_is_told_by_the_exit_code(book: Book) -> None:
+    """3 when nothing but the way to the API failed."""
+    unreachable = ev.ErrorInfo("cannot connect", code="UNREACHABLE")
+    assert (await failed(book, unreachable, unreachable)).exit_code == 3
+
+
+async def test_any_other_failure_is_a_failed_run(book: Book) -> None:
+    """1, also when some rows could not reach the API."""
+    found = await failed(book, ev.ErrorInfo("cannot connect", code="UNREACHABLE"), ev.ErrorInfo("no clay"))
+    assert found.exit_code == 1
+
+
+async def test_rows_that_share_a_run_all_have_its_result(book: Book) -> None:
+    """What an earlier command made is a result of this one, too."""
+    await finished(book)
+    rows = await book.store.rows(RunId("p"), 0, 3)
+    await book.begin("q", shared={row.name: row.child for row in rows if row.child and row.name != "red"})
+    (last,) = await book.write("q", ev.RunSucceeded({"rows": 2}))
+    summary = await book.store.summary(last.run_id)
+    assert summary is not None
+    found = await report(book.store, summary)
+    assert [result.name for result in found.results] == ["blue", "green"]
 
 
 async def test_json_tells_the_whole(book: Book) -> None:
@@ -59,6 +103,7 @@ async def test_json_tells_the_whole(book: Book) -> None:
         "error": "no clay",
         "hint": "Buy clay.",
         "code": "MSS.10001001",
+        "request_id": "4f1c",
     }
 
 

@@ -115,21 +115,21 @@ BASE = "pipeline: p\nsteps:\n  a: {uses: thing.make, with: {name: n}}\n"
     ("text", "expected"),
     [
         ("pipeline: p\n", "1:1: D202 the key 'steps' is missing"),
-        ("pipeline: p\nsteps: {}\n", "2:1: D203 steps has to have at least 1 item"),
+        ("pipeline: p\nsteps: {}\n", "2:1: D203 steps has to have 1 item or more"),
         ("pipeline: p\nsteps: [a]\n", "2:1: D203 steps has to be a mapping"),
         ("pipeline: p\nsteps: {a-b: {uses: any}}\n", "2:9: D203 'a-b' is not a usable name"),
-        ("pipeline: p\nsteps: {a: }\n", "2:11: D203 steps.a has to be a mapping"),
+        ("pipeline: p\nsteps: {a: }\n", "2:9: D203 steps.a has to be a mapping"),
         ("pipeline: p\nsteps: {a: {}}\n", "2:9: D202 the key 'uses' is missing in steps.a"),
         (BASE + "outptus: {}\n", "4:1: D201 unknown key 'outptus' (did you mean 'outputs'?)"),
         (BASE + "description: 12\n", "4:14: D203 description has to be text (write it in quotes)"),
         (
             BASE + "concurrency: {limit: 0}\n",
-            "4:22: D203 concurrency.limit has to be greater than or equal to 1",
+            "4:22: D203 concurrency.limit has to be 1 or more",
         ),
         (BASE + "concurrency: {limit: yes}\n", "4:22: D203 concurrency.limit has to be a whole number"),
         (
-            BASE + "on: {schedule: {cron: x, timezon: y}}\n",
-            "4:26: D201 unknown key 'timezon' in on.schedule (did you",
+            BASE + "on: {schedule: {cron: 0 0 * * *, timezon: y}}\n",
+            "4:34: D201 unknown key 'timezon' in on.schedule (did you",
         ),
         (
             BASE + "  b: {uses: any, timeout: 5 min}\n",
@@ -141,7 +141,7 @@ BASE = "pipeline: p\nsteps:\n  a: {uses: thing.make, with: {name: n}}\n"
         ),
         (
             BASE + "  b: {uses: any, retry: {attempts: 0}}\n",
-            "4:36: D203 steps.b.retry.attempts has to be greater",
+            "4:36: D203 steps.b.retry.attempts has to be 1 or more",
         ),
         (
             BASE + "  b: {uses: any, retry: {on: [latr]}}\n",
@@ -178,7 +178,7 @@ BASE = "pipeline: p\nsteps:\n  a: {uses: thing.make, with: {name: n}}\n"
         ),
         (
             BASE + "  b: {uses: thing.make, with: {name: far too long}}\n",
-            "4:38: D304 name has to have at most 10",
+            "4:38: D304 name has to have 10 characters or fewer",
         ),
         (
             BASE + "  b: {uses: thing.make, with: {name: x, picture: {widht: 1, width: 2}}}\n",
@@ -187,13 +187,56 @@ BASE = "pipeline: p\nsteps:\n  a: {uses: thing.make, with: {name: n}}\n"
         (
             BASE
             + "  b:\n    uses: thing.make\n    with:\n      name: x\n      pictures:\n        - {width: 9000}\n",
-            "9:19: D304 pictures[0].width has to be less than or equal to 3840",
+            "9:19: D304 pictures[0].width has to be 3840 or less",
         ),
         (
             BASE + "  b: {uses: thing.make, with: {name: x, picture: {width: 1, codec: H265}}}\n",
             "4:68: D304 picture.codec has to be one of H264, VP8 (did you mean 'H264'?)",
         ),
         (BASE + "  b: {uses: '${{ run.id }}'}\n", "4:14: D407 only a fixed value may stand here"),
+        (
+            "pipeline: a b\nsteps: {a: {uses: any}}\n",
+            "1:11: D203 pipeline has to be letters, digits, `.`, `_` and `-`, a letter or digit first, 100 at most",
+        ),
+        (
+            BASE + "on: {webhook: {path: a/b}}\n",
+            "4:22: D203 on.webhook.path has to be letters, digits, `_` and `-`, 100 at most",
+        ),
+        (
+            BASE + "inputs: {x: {type: file, accept: [a b]}}\n",
+            "4:35: D203 inputs.x.accept[0] has to be a file name ending such as png",
+        ),
+        # Schedules
+        (
+            BASE + "on: {schedule: {cron: 99 * * * *}}\n",
+            "4:23: D203 on.schedule.cron: the minute '99' is not between 0 and 59",
+        ),
+        (BASE + "on: {schedule: {cron: 0 9 * *}}\n", "4:23: D203 on.schedule.cron has to have 5 fields"),
+        (
+            BASE + "on: {schedule: {cron: 0 0 * * *, timezone: Mars/X}}\n",
+            "4:44: D203 on.schedule.timezone: there is no time zone 'Mars/X'",
+        ),
+        # Indentation that is YAML, but not what was meant
+        (
+            "pipeline: p\nsteps:\n  a:\n  uses: any\n  with: {x: 1}\n",
+            "4:3: D203 `uses` belongs to a step, but stands where the name of one does (indent it more",
+        ),
+        (
+            "pipeline: p\nsteps:\n  a:\n    uses: any\n  with: {x: 1}\n",
+            "5:3: D203 `with` belongs to a step, but stands where the name of one does (indent it more",
+        ),
+        (
+            "pipeline: p\nsteps:\n  a:\n    uses: any\n  x: 1\n",
+            "5:6: D203 steps.x has to be a mapping (if it belongs to the step above, indent it more)",
+        ),
+        (
+            BASE + "  b:\n    uses: any\n    with:\n  c: {uses: any}\n",
+            "6:5: D203 steps.b.with has to be a mapping (nothing stands below it: indent what belongs to it)",
+        ),
+        (
+            BASE + "  b:\n    uses: thing.make\n    with:\n      name: x\n      c: {uses: any}\n",
+            "8:7: D302 unknown parameter 'c' (it looks like a step: indent it as far as the others)",
+        ),
         # Order
         (BASE + "  b: {uses: any, needs: [c]}\n", "4:26: D305 there is no step 'c'"),
         (BASE + "  b: {uses: any, needs: b}\n", "4:25: D307 the step 'b' waits for itself"),
@@ -212,6 +255,10 @@ BASE = "pipeline: p\nsteps:\n  a: {uses: thing.make, with: {name: n}}\n"
         ),
         # Expressions
         (BASE + "outputs: {x: 'a ${{ steps.a.thing_id'}\n", "4:17: D401 `${{` has no closing `}}`"),
+        (
+            BASE + "outputs: {x: '${{ steps.a.thing_id + }}'}\n",
+            "4:19: D401 cannot read the expression: it ends too early",
+        ),
         (BASE + "outputs: {x: '${{ a b }}'}\n", "4:19: D401 cannot read the expression after 'b'"),
         (
             BASE + "outputs: {x: '${{ secrets.key }}'}\n",
@@ -341,3 +388,21 @@ def test_any_bytes_are_a_pipeline_or_problems(content: bytes) -> None:
     """No file crashes the loader."""
     pipeline, problems = check_text(content, {}, file="f.yaml", folder=Path("/"))
     assert (pipeline is None) == bool(problems)
+
+
+def test_a_step_whose_keys_stand_too_far_left_is_checked_all_the_same(check: Check) -> None:
+    """The mistake is told once a step, and what else is wrong in it is told too."""
+    _, problems = check("""\
+pipeline: p
+steps:
+  a:
+  uses: thing.make
+  with: {nam: x, name: y}
+  b:
+    uses: thing.mak
+""")
+    assert [(problem.line, str(problem.code)) for problem in problems] == [
+        (4, "D203"),
+        (5, "D302"),
+        (7, "D301"),
+    ]

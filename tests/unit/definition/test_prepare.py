@@ -21,15 +21,17 @@ inputs:
   note: {type: string, required: false}
 """
 STEPS = 'steps: {a: {uses: any, with: {t: "${{ inputs.title }}"}}}\n'
+PNG = b"\x89PNG\r\n\x1a\n"
+_ANY = "steps: {a: {uses: any}}\n"
 EMMA = "aca15f9fe7912b2d5d8eb827f2d1327b"
 
 
 @pytest.fixture
 def pipeline(check: Check, tmp_path: Path) -> Callable[[str], Pipeline]:
     """Makes the pipeline of a text; `a.png` and `sub/b.png` stand in its folder."""
-    (tmp_path / "a.png").write_bytes(b"png")
+    (tmp_path / "a.png").write_bytes(PNG)
     (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "b.png").write_bytes(b"png")
+    (tmp_path / "sub" / "b.png").write_bytes(PNG)
 
     def made(text: str) -> Pipeline:
         found, problems = check(text)
@@ -96,19 +98,19 @@ def test_every_mistake_of_a_table_is_reported_with_line_and_column(
     with pytest.raises(DefinitionError) as caught:
         prepare(made, {}, region="cn-north-4")
     assert said(caught, tmp_path) == [
-        'HOME/t.csv:2:3: D504 image: "a.pgn" is not a file of type png',
-        "HOME/t.csv:3:2: D502 title is empty",
-        'HOME/t.csv:3:4: D504 count: "x" is not a whole number',
+        'HOME/t.csv:2:7: D507 image: "a.pgn" is not a file of type png',
+        "HOME/t.csv:3:3: D502 title is empty",
+        'HOME/t.csv:3:10: D504 count: "x" is not a whole number',
         "HOME/t.csv:4:1: D605 the name 'a' is taken by the row in line 2 (each run needs a name of its own)",
-        "HOME/t.csv:4:2: D504 title: has 13 characters, more than 10",
-        "HOME/t.csv:4:3: D507 image: 'empty.png' is empty",
+        "HOME/t.csv:4:3: D504 title: has 13 characters, more than 10",
+        "HOME/t.csv:4:17: D507 image: 'empty.png' is empty",
         (
             "HOME/t.csv:5:1: D605 the row's name 'c/d' holds characters that a file name cannot have "
             "(`| slug` makes a usable name)"
         ),
-        "HOME/t.csv:5:3: D505 image: 'b.png' does not exist in HOME (did you mean 'a.png'?)",
+        "HOME/t.csv:5:10: D505 image: 'b.png' does not exist in HOME (did you mean 'a.png'?)",
         (
-            "HOME/t.csv:6:3: D506 image: '../../etc/passwd.png' leads out of the folders that may be read "
+            "HOME/t.csv:6:8: D506 image: '../../etc/passwd.png' leads out of the folders that may be read "
             "(those are HOME; see the setting files.roots)"
         ),
     ]
@@ -125,11 +127,11 @@ def test_mistakes_of_given_values_are_all_reported(
             region="cn-north-4",
         )
     assert said(caught, tmp_path) == [
-        "titel: D503 the pipeline has no input 'titel' (did you mean 'title'?)",
-        "title: D502 the input 'title' has no value (give it with -i title=VALUE)",
-        "-i image: D505 image: 'c.png' does not exist in HOME (did you mean 'a.png'?)",
-        '-i count: D504 count: "x" is not a whole number',
-        "-i voice: D504 voice: there is no timbre 'Ema' (did you mean 'Emma'?)",
+        "p: D503 -i titel: the pipeline has no input 'titel' (did you mean 'title'?)",
+        "p: D502 the input 'title' has no value (give it with -i title=VALUE)",
+        "p: D505 -i image: 'c.png' does not exist in HOME (did you mean 'a.png'?)",
+        'p: D504 -i count: "x" is not a whole number',
+        "p: D504 -i voice: there is no timbre 'Ema' (did you mean 'Emma'?)",
     ]
 
 
@@ -161,7 +163,7 @@ def test_a_required_input_without_a_column_is_one_problem(
     with pytest.raises(DefinitionError) as caught:
         prepare(pipeline(INPUTS + STEPS), {}, tmp_path / "t.csv", region="cn-north-4")
     assert said(caught, tmp_path) == [
-        "title: D502 the input 'title' has no value (the table has no such column, did you mean 'titel'?)"
+        "p: D502 the input 'title' has no value (the table has no such column, did you mean 'titel'?)"
     ]
 
 
@@ -170,7 +172,7 @@ def test_links_that_lead_out_are_refused(
 ) -> None:
     """A link counts as what it leads to; `roots` widens what may be read."""
     outside = tmp_path_factory.mktemp("outside")
-    (outside / "c.png").write_bytes(b"png")
+    (outside / "c.png").write_bytes(PNG)
     (tmp_path / "link.png").symlink_to(outside / "c.png")
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     made = pipeline(INPUTS + STEPS)
@@ -197,7 +199,13 @@ def test_what_exists_outside_is_not_told(pipeline: Callable[[str], Pipeline]) ->
 
 @pytest.mark.parametrize(
     ("path", "code"),
-    [("sub.png", "D507"), ("https://example.com/a.png", "D505"), ("x" * 5000 + ".png", "D505")],
+    [
+        ("sub.png", "D507"),
+        ("a.gif", "D507"),
+        ("/etc/passwd", "D507"),
+        ("https://example.com/a.png", "D505"),
+        ("x" * 5000 + ".png", "D505"),
+    ],
 )
 def test_odd_paths(pipeline: Callable[[str], Pipeline], tmp_path: Path, path: str, code: str) -> None:
     """A folder, an address and an endless name are problems, not crashes."""
@@ -227,3 +235,117 @@ def test_rows_declared_without_a_table_need_one(pipeline: Callable[[str], Pipeli
         prepare(pipeline(INPUTS + "rows: {from: ../t.csv}\n" + STEPS), {}, region="cn-north-4")
     with pytest.raises(DefinitionError, match="does not exist"):
         prepare(pipeline(INPUTS + "rows: {from: t.csv}\n" + STEPS), {}, region="cn-north-4")
+
+
+def test_problems_of_given_values_stand_where_the_definition_asks(
+    pipeline: Callable[[str], Pipeline], tmp_path: Path
+) -> None:
+    """With the definition's file, each problem has its place there: an input's declaration, `rows`."""
+    file = tmp_path / "p.yaml"
+
+    def told(text: str, given: dict[str, str]) -> list[str]:
+        file.write_text(text)
+        with pytest.raises(DefinitionError) as caught:
+            prepare(pipeline(text), given, region="cn-north-4", file=file)
+        return said(caught, tmp_path)
+
+    assert told(
+        INPUTS + "  missing: {type: file, default: x.png}\n" + STEPS,
+        {"titel": "x", "image": "a.png", "count": "x"},
+    ) == [
+        "HOME/p.yaml:2:1: D503 -i titel: the pipeline has no input 'titel' (did you mean 'title'?)",
+        "HOME/p.yaml:3:3: D502 the input 'title' has no value (give it with -i title=VALUE)",
+        'HOME/p.yaml:5:3: D504 -i count: "x" is not a whole number',
+        "HOME/p.yaml:8:25: D505 the default of missing: 'x.png' does not exist in HOME (did you mean 'a.png'?)",
+    ]
+    assert told(INPUTS + "rows: {name: '${{ row.a }}'}\n" + STEPS, {}) == [
+        "HOME/p.yaml:8:1: D601 the pipeline 'p' needs a table (give it with --rows TABLE)"
+    ]
+    assert told(INPUTS + "rows: {from: t.csv}\n" + STEPS, {}) == [
+        "HOME/p.yaml:8:8: D601 the table 't.csv' does not exist in HOME"
+    ]
+
+
+def test_a_definition_that_has_gone_is_still_named(
+    pipeline: Callable[[str], Pipeline], tmp_path: Path
+) -> None:
+    """The place is lost, the file's name is not."""
+    with pytest.raises(DefinitionError) as caught:
+        prepare(pipeline("pipeline: p\n" + _ANY), {"x": "1"}, region="r", file=tmp_path / "gone.yaml")
+    assert said(caught, tmp_path) == [
+        "HOME/gone.yaml: D503 -i x: the pipeline has no input 'x' (known: none)"
+    ]
+
+
+def test_a_malformed_row_does_not_hide_the_others(
+    pipeline: Callable[[str], Pipeline], tmp_path: Path
+) -> None:
+    """Rows before and behind it are checked as well; nothing starts."""
+    (tmp_path / "t.csv").write_text('title,image,count\na,a.png,x\nb,a.png,1,2\nc,a.png,"1"2\nd,a.png,y\n')
+    with pytest.raises(DefinitionError) as caught:
+        prepare(pipeline(INPUTS + STEPS), {}, tmp_path / "t.csv", region="cn-north-4")
+    assert [(problem.line, problem.col, str(problem.code)) for problem in caught.value.problems] == [
+        (2, 9, "D504"),
+        (3, 11, "D604"),
+        (4, 12, "D604"),
+        (5, 9, "D504"),
+    ]
+
+
+def test_a_link_that_leads_out_is_called_so(
+    pipeline: Callable[[str], Pipeline], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Also where a second folder is searched; whether the link's end exists is not told."""
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "c.png").write_bytes(PNG)
+    answers = []
+    for target in ("c.png", "none.png"):
+        (tmp_path / "sub" / "link.png").unlink(missing_ok=True)
+        (tmp_path / "sub" / "link.png").symlink_to(outside / target)
+        (tmp_path / "sub" / "t.csv").write_text("title,image\nx,link.png\n")
+        with pytest.raises(DefinitionError) as caught:
+            prepare(pipeline(INPUTS + STEPS), {}, tmp_path / "sub" / "t.csv", region="cn-north-4")
+        answers += said(caught, tmp_path)
+    assert answers[0].startswith(
+        "HOME/sub/t.csv:2:3: D506 image: 'link.png' leads, through a link, out of the folders that may be read"
+    )
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("x.png", b"just text", "'x.png' is not a PNG picture"),
+        ("x.PNG", b"\xff\xd8\xff\xe0", r"is not a PNG picture \(its content is a JPEG picture: name it so\)"),
+        ("x.jpeg", b"GIF89a", r"is not a JPEG picture \(its content is a GIF picture"),
+        ("x.gif", b"GIF8", "is not a GIF picture"),
+    ],
+)
+def test_pictures_have_to_begin_like_pictures(
+    check: Check, tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    """A text called .jpg is found before it is uploaded."""
+    (tmp_path / name).write_bytes(content)
+    made, _ = check("pipeline: p\ninputs: {i: {type: file, accept: [png, jpg, gif]}}\n" + _ANY)
+    assert made is not None
+    with pytest.raises(DefinitionError, match=f"D507.*{words}"):
+        prepare(made, {"i": name}, region="cn-north-4")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "accept"),
+    [
+        ("x.jpg", b"\xff\xd8\xff\xe1", "[jpg]"),
+        ("x.gif", b"GIF87a", "[gif]"),
+        ("x.mp3", b"anything", "[mp3]"),
+        ("x.jpg", b"anything", "[]"),
+    ],
+)
+def test_other_files_are_taken_as_they_are(
+    check: Check, tmp_path: Path, name: str, content: bytes, accept: str
+) -> None:
+    """Only pictures that the definition asks for are looked into."""
+    (tmp_path / name).write_bytes(content)
+    made, _ = check(f"pipeline: p\ninputs: {{i: {{type: file, accept: {accept}}}}}\n" + _ANY)
+    assert made is not None
+    assert prepare(made, {"i": name}, region="cn-north-4").inputs == {"i": str(tmp_path.resolve() / name)}

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.definition.problems import DefinitionError
-from orchestrator.definition.rows import Table, read_table
+from orchestrator.definition.problems import Code, DefinitionError
+from orchestrator.definition.rows import read_table
+from orchestrator.definition.table import Table
 
 
 def table(tmp_path: Path, content: bytes, name: str = "t.csv") -> Table:
@@ -19,9 +20,12 @@ def table(tmp_path: Path, content: bytes, name: str = "t.csv") -> Table:
 
 
 def said(tmp_path: Path, content: bytes, name: str = "t.csv") -> list[str]:
-    with pytest.raises(DefinitionError) as caught:
-        table(tmp_path, content, name)
-    return [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
+    """What is wrong with the table, whether it could be read or not."""
+    try:
+        problems = table(tmp_path, content, name).problems
+    except DefinitionError as error:
+        problems = error.problems
+    return [str(problem).removeprefix(f"{tmp_path}/") for problem in problems]
 
 
 @pytest.mark.parametrize(
@@ -92,12 +96,38 @@ def test_rows_know_the_line_in_which_they_begin(tmp_path: Path) -> None:
             b"a,,a\n1,2,3\n1,2,3,4\n",
             "t.csv",
             [
-                "t.csv:1:2: D603 column 2 has no name",
-                "t.csv:1:3: D603 two columns are called 'a' (rename one of them)",
-                "t.csv:3:4: D604 the row has 4 cells, the header 3 (put quotes around a cell that holds ',')",
+                "t.csv:1:3: D603 column 2 has no name",
+                "t.csv:1:4: D603 two columns are called 'a' (rename one of them)",
+                "t.csv:3:7: D604 the row has 4 cells, the header 3 (put quotes around a cell that holds ',')",
             ],
         ),
-        (b'a\n"x\n', "t.csv", ["t.csv:2:1: D604 unexpected end of data"]),
+        (
+            b'a,b\n1,"x\n2,y\n',
+            "t.csv",
+            [
+                't.csv:2:3: D604 a quote is not closed (end the cell with ", and write a quote inside a cell twice: "")'
+            ],
+        ),
+        (
+            b'a,b\n1,"x"y\n2,"z\n3,"w"\n',
+            "t.csv",
+            [
+                't.csv:2:6: D604 text stands behind a closing quote (write a quote inside a cell twice: "")',
+                "t.csv:4:4: D604 text stands behind a closing quote (close the one that opens in line 3)",
+            ],
+        ),
+        (
+            b"a\n" + b"x" * 131_073 + b"\n",
+            "t.csv",
+            ["t.csv:2:1: D604 a cell has more than 131,072 characters (is a quote not closed?)"],
+        ),
+        (
+            b'"a\n1\n',
+            "t.csv",
+            [
+                't.csv:1:1: D604 a quote is not closed (end the cell with ", and write a quote inside a cell twice: "")'
+            ],
+        ),
         (
             b"a\n\0\n\x80\xff\n",
             "t.csv",
@@ -124,7 +154,7 @@ def test_rows_know_the_line_in_which_they_begin(tmp_path: Path) -> None:
             [
                 "t.jsonl:2:1: D604 each line has to be one JSON object",
                 "t.jsonl:3:1: D604 not usable: NaN is not JSON",
-                "t.jsonl:4:7: D604 not JSON: Expecting value",
+                "t.jsonl:4:7: D604 not JSON: a value is missing",
                 "t.jsonl:5:1: D604 not usable: a key stands twice in one object",
             ],
         ),
@@ -140,7 +170,7 @@ def test_mistakes_of_form_are_all_reported(
 
 def test_a_missing_table_is_a_problem(tmp_path: Path) -> None:
     """The path and the reason are named."""
-    with pytest.raises(DefinitionError, match=r"none.csv: D601 the table cannot be read: no such file"):
+    with pytest.raises(DefinitionError, match=r"none.csv:1:1: D601 the table cannot be read: no such file"):
         read_table(tmp_path / "none.csv")
 
 
@@ -169,3 +199,56 @@ def test_what_a_writer_writes_is_what_is_read(
     path.write_bytes(out.getvalue().encode("utf-8-sig"))
     if expected:
         assert [tuple(row.cells.values()) for row in read_table(path).rows] == expected
+
+
+def test_rows_around_a_malformed_one_are_read(tmp_path: Path) -> None:
+    """What is wrong with one row is no reason to keep silent about the others."""
+    read = table(tmp_path, b'a,b\n1,2\n1,2,3\n4,"5"6\n7,8\n')
+    assert [row.cells for row in read.rows] == [{"a": "1", "b": "2"}, {"a": "7", "b": "8"}]
+    assert [(problem.line, problem.col) for problem in read.problems] == [(3, 5), (4, 6)]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "column", "place"),
+    [
+        (b"a,b,c\n1,2,3\n", "t.csv", "c", (2, 5)),
+        (b'a;b;c\r\n"x;""y";;3\r\n', "t.csv", "c", (2, 10)),
+        (b'a,b,c\n1,"x\r\ny",3\n', "t.csv", "c", (3, 4)),
+        (b"\nsep,b\n\n1\n", "t.csv", "b", (4, 2)),
+        (b"sep=;\na;b\n1;2\n", "t.csv", "b", (3, 3)),
+        (b"a\tb\n1\t2\n", "t.tsv", "b", (2, 3)),
+        ("ä,b\nö中,2\n".encode(), "t.csv", "b", (2, 4)),
+        (b'{"x": {"b": 1}, "a": "b", "b": 2}\n', "t.jsonl", "b", (1, 32)),
+        (b'\n {"b":[1] , "c" : 3}\n', "t.jsonl", "c", (2, 19)),
+        (b"a,b\n1,2\n", "t.csv", "none", (2, 1)),
+    ],
+)
+def test_a_problem_stands_at_the_character_of_its_cell(
+    tmp_path: Path, content: bytes, name: str, column: str, place: tuple[int, int]
+) -> None:
+    """An editor that jumps to line and column lands on the cell, in quotes and over several lines too."""
+    read = table(tmp_path, content, name)
+    problem = read.problem(read.rows[0], column, Code.WRONG_INPUT, "wrong")
+    assert (problem.line, problem.col) == place
+
+
+def test_a_problem_of_the_header_stands_there(tmp_path: Path) -> None:
+    """Blank lines before it count."""
+    read = table(tmp_path, b"\n\na,b\n1,2\n")
+    assert read.problem(None, "", Code.UNKNOWN_COLUMN, "none").line == 3
+
+
+@given(st.binary(max_size=120) | st.text(alphabet='ab,;"\n\r\t{}:1', max_size=80).map(str.encode))
+def test_any_bytes_are_a_table_or_problems(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    """No file crashes the reading, and every cell has a place inside the text."""
+    folder = tmp_path_factory.mktemp("t")
+    for name in ("t.csv", "t.jsonl"):
+        try:
+            read = table(folder, content, name)
+        except DefinitionError:
+            continue
+        for row in read.rows:
+            for column in read.columns:
+                problem = read.problem(row, column, Code.WRONG_INPUT, "wrong")
+                assert problem.line >= row.line
+                assert problem.col >= 1

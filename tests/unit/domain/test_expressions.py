@@ -347,3 +347,25 @@ def test_a_text_is_no_condition() -> None:
         truth("${{ inputs.title }}", SCOPE)
     with pytest.raises(ExpressionError):
         condition("a b")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("run.id +", "it ends too early"),
+        ("run.id |", "it ends too early; a name is missing"),
+        ("(run.id", "it ends too early; `)` is missing"),
+        ("run.id)", "`)` cannot stand there"),
+        ("run.", "behind a dot stands a name or a number"),
+        ("run.id ? 1", "`?` is no part of the language"),
+        ("run.id && 1", "`&` is no part of the language: write `and`"),
+        ("run.id || 1", "a name is missing before `|`: write `or`"),
+        ("!run.id", "`!` is no part of the language: write `not`"),
+    ],
+)
+def test_mistakes_of_syntax_are_told_in_plain_words(source: str, words: str) -> None:
+    """No word of templates and tokens, which the writer of an expression does not know."""
+    ((_, message),) = problems("${{ " + source + " }}")
+    assert message.startswith(f"cannot read the expression: {words}")
+    assert "template" not in message
+    assert "token" not in message

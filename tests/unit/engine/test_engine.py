@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -11,9 +10,10 @@ from orchestrator.domain.decide import Policy
 from orchestrator.domain.ids import RunId, StepId
 from orchestrator.domain.pipeline import Pipeline, RetryPolicy, RowsSpec, Step
 from orchestrator.domain.run import RunStatus, StepStatus
-from orchestrator.engine.engine import Engine, EngineSettings, RowInput, Submission, UnknownRunError
+from orchestrator.engine.engine import Engine, EngineSettings, UnknownRunError
 from orchestrator.engine.loading import load_state
 from orchestrator.engine.poller import PollPolicy
+from orchestrator.engine.reception import RowInput, Submission
 from orchestrator.errors import RetryClass
 from orchestrator.metastudio.errors import AnswerLost, Executed
 from orchestrator.steps.base import (
@@ -70,7 +70,7 @@ async def echo(params: AnyParams, ctx: StepContext) -> Done:
 
 def around() -> Surroundings:
     nothing = cast("Any", None)
-    return Surroundings(nothing, nothing, Path(), lambda _: None, nothing)
+    return Surroundings(nothing, nothing, lambda _: None, nothing)
 
 
 Make = Callable[..., Awaitable[Engine]]
@@ -369,8 +369,6 @@ async def test_rows_become_child_runs(make: Make) -> None:
     parent = await engine.wait(submitted.run_id)
     assert (parent.children_succeeded, parent.children_failed) == (4, 1)
     assert parent.status is RunStatus.FAILED
-    again = await engine.submit(Submission(flow, "p", {}, rows=rows(5)))
-    assert (again.known, again.rows_known) == (False, 4)
     children = await store.summaries(RunFilter(parent=submitted.run_id))
     assert {child.name for child in children} == {f"row-{n}" for n in range(5)}
 

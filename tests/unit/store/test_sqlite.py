@@ -97,3 +97,43 @@ async def test_a_closed_store_says_so(tmp_path: Path) -> None:
         await store.append(begin("a"))
     with pytest.raises(StoreError, match="not open"):
         await store.summary(RunId("a"))
+
+
+async def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    """A foreign database is refused before anything is written beside it."""
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE runs (id TEXT)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="something else"):
+        await SqliteStore(path).open()
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["other.db"]
+    reader = await SqliteStore(path, read_only=True).open()
+    with pytest.raises(StoreError, match="no state file"):
+        await reader.summaries(RunFilter())
+    await reader.close()
+
+
+async def test_a_folder_is_no_state(tmp_path: Path) -> None:
+    """The message names a file to use instead."""
+    for read_only in (True, False):
+        with pytest.raises(StoreError, match="is a folder") as caught:
+            await SqliteStore(tmp_path, read_only=read_only).open()
+        assert "state.db" in caught.value.hint
+
+
+async def test_what_cannot_be_written_fails_alone(tmp_path: Path) -> None:
+    """A broken append in a batch takes no other with it."""
+    store = await SqliteStore(tmp_path / "state.db").open()
+
+    def defective(connection: sqlite3.Connection) -> None:
+        raise OverflowError
+
+    results = await asyncio.gather(
+        store.append(begin("a")), store._write(defective), store.append(begin("b")), return_exceptions=True
+    )
+    assert [result is None for result in results] == [True, False, True]
+    assert {s.id for s in await store.summaries(RunFilter())} == {"a", "b"}
+    await store.close()
