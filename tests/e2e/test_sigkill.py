@@ -58,7 +58,7 @@ def outlives(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
 def kill_somewhere(folder: Path, chance: random.Random, errors: IO[bytes]) -> bool:
     """Start the command, and kill it some events and some milliseconds later; whether it was still alive."""
     process = start(folder, errors)
-    goal = journaled(folder) + chance.randint(0, 7)
+    goal = journaled(folder) + chance.randint(0, 4)
     give_up_at = time.monotonic() + 20
     while journaled(folder) < goal and time.monotonic() < give_up_at and outlives(process, 0.001):
         pass
