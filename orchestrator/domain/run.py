@@ -62,7 +62,7 @@ class StepState:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     error: ev.ErrorInfo | None = None
     next_attempt_at: datetime | None = None
-    #: Attempts that ended without an answer, so far.
+    #: Attempts that ended without an answer, so far. Those that our own end cut off say nothing of the service.
     unknowns: int = 0
     #: When the last look-up was recorded, when the last conclusive one began, and how the last one failed.
     looked_up_at: datetime | None = None
@@ -248,7 +248,7 @@ def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa
             step.unknowns += 1
         case ev.StepLookedUp(conclusive=conclusive, began_at=began_at, error=error):
             if step.status is StepStatus.SENT:  # found after a restart: nobody was left to record the end
-                step.status, step.unknowns = StepStatus.UNKNOWN, step.unknowns + 1
+                step.status = StepStatus.UNKNOWN
             step.looked_up_at, step.lookup_error = at, error
             if conclusive:
                 step.conclusive_from = began_at

@@ -547,3 +547,26 @@ async def test_equal_submissions_at_once_are_one_run(boot: Boot, kind: Scripted)
     assert one.run_id == two.run_id
     assert (await asyncio.wait_for(engine.wait(RunId(one.run_id)), 10)).status is RunStatus.SUCCEEDED
     assert kind.ran == ["a"]
+
+
+async def test_our_own_crashes_do_not_use_up_a_steps_patience(boot: Boot, kind: Scripted) -> None:
+    """However often the process dies between the record of a sending and the sending, the step goes on."""
+    dying = 5
+
+    async def send(ctx: StepContext) -> Done:
+        nonlocal dying
+        await ctx.sent()
+        if dying:
+            dying -= 1
+            await asyncio.Event().wait()
+        return Done()
+
+    kind.acts["a"] = send
+    engine = await boot()
+    asked = Submission(flow(step("a")), "r", {})
+    begun = await until(engine, "step.sent", lambda: engine.submit(asked))
+    for _ in range(4):
+        engine = await boot(everything=False)
+        await until(engine, "step.sent", lambda: engine.submit(asked))  # noqa: B023 - awaited in this turn
+    engine = await boot()
+    assert (await asyncio.wait_for(engine.wait(begun.run_id), 10)).status is RunStatus.SUCCEEDED
