@@ -299,7 +299,7 @@ def _failed_after(state: RunState) -> Step | None:
 def _timeout_error(step: Step) -> ev.ErrorInfo:
     return ev.ErrorInfo(
         f"Not done within {step.timeout_s:g} s." if step.timeout_s else "Not done in time.",
-        "Raise the step's `timeout`, or look at the job in the MetaStudio console.",
+        "Start the run again to wait as long once more, or look at the job in the MetaStudio console.",
         "TIMEOUT",
     )
 

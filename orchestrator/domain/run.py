@@ -62,6 +62,8 @@ class StepState:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     error: ev.ErrorInfo | None = None
     next_attempt_at: datetime | None = None
+    #: When a request left of which nobody could say what it made; a resumed run has to look for that first.
+    unresolved_at: datetime | None = None
     #: Attempts that ended without an answer, so far. Those that our own end cut off say nothing of the service.
     unknowns: int = 0
     #: When the last look-up was recorded, when the last conclusive one began, and how the last one failed.
@@ -157,11 +159,7 @@ class RunState:
             case ev.RunResumed(steps=steps, out=out):
                 self.status, self.error, self.ended_at = RunStatus.RUNNING, None, None
                 self.out = self.out if out is None else out
-                for step_id in steps:
-                    old = self.steps[StepId(step_id)]
-                    self.steps[StepId(step_id)] = StepState(
-                        attempt=old.attempt, attempts_before=old.attempt, facts=old.facts
-                    )
+                self.steps.update({step_id: _once_more(self.steps[step_id]) for step_id in steps})
             case ev.ChildrenCreated(upto=upto, created=created):
                 self.children_created = upto
                 self.children_own += created
@@ -215,6 +213,15 @@ StepEvent = (
 )
 
 
+def _once_more(old: StepState) -> StepState:
+    """A step that is to be done again: its attempts count from here, what it noted stays."""
+    step = StepState(attempt=old.attempt, attempts_before=old.attempt, facts=old.facts)
+    if old.unresolved_at is not None:
+        step.status, step.started_at = StepStatus.UNKNOWN, old.started_at
+        step.sent_at = step.broken_at = old.unresolved_at
+    return step
+
+
 def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa: C901, PLR0912 - one case an event
     match body:
         case ev.StepIntended(attempt=attempt):
@@ -238,6 +245,7 @@ def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa
             _settle(step, StepStatus.SUCCEEDED)
             step.outputs, step.ended_at, step.error = outputs, at, None
         case ev.StepFailed(error=error, next_attempt_at=next_attempt_at):
+            step.unresolved_at = step.sent_at if step.lookup_error is not None else None
             _settle(step, StepStatus.FAILED if next_attempt_at is None else StepStatus.RETRYING)
             step.error, step.next_attempt_at = error, next_attempt_at
             step.ended_at = at if next_attempt_at is None else None

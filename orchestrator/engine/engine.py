@@ -127,6 +127,8 @@ class Engine:
             new_id=self._new_id,
             out=self._settings.out,
         )
+        #: Held from looking for the runs of rows until their own are written: two tables may share rows.
+        self._spawning = asyncio.Lock()
         self._stopping = False
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -204,8 +206,8 @@ class Engine:
 
         Raises UnknownRunError, what keeps the run from going on, and the store's error if the engine failed.
         """
-        over = self._waiters.setdefault(run_id, asyncio.Event())
         while True:
+            over = self._waiters.setdefault(run_id, asyncio.Event())
             summary = await self._store.summary(run_id)
             if summary is None:
                 raise UnknownRunError(
@@ -306,24 +308,29 @@ class Engine:
             for message in messages:
                 for body in message.make(state):
                     change.add(body)
-            actions, wake_at = await self._decide(change) if self._is_active(run_id) else ((), None)
-            if change.events:
+            spawns = state.rows_total is not None and state.children_created < state.rows_total
+            async with self._spawning if spawns else contextlib.nullcontext():
+                actions, wake_at = await self._decide(change) if self._is_active(run_id) else ((), None)
                 # With something to do now, a later process has to look at the run at once.
-                stored_wake_at = None if actions else wake_at
-                try:
-                    await self._store.append(
-                        change.append(wake_at=stored_wake_at, polls=self._settings.polls)
-                    )
-                except ConflictError:
-                    self._states.pop(run_id, None)
-                    continue
-            break
+                if await self._append(change, None if actions else wake_at):
+                    break
+            self._states.pop(run_id, None)
         for message in messages:
             if message.ends is not None:
                 self._under_way.discard((run_id, message.ends))
             if not message.committed.done():
                 message.committed.set_result(None)
         await self._after(change, actions, wake_at)
+
+    async def _append(self, change: Change, wake_at: datetime | None) -> bool:
+        """False: someone else was first, load and decide again."""
+        if not change.events:
+            return True
+        try:
+            await self._store.append(change.append(wake_at=wake_at, polls=self._settings.polls))
+        except ConflictError:
+            return False
+        return True
 
     async def _decide(self, change: Change) -> tuple[Sequence[Action], datetime | None]:
         """Ask until nothing more is to be recorded."""
@@ -343,6 +350,9 @@ class Engine:
         rows = await self._store.rows(change.state.id, spawn.start, spawn.stop)
         missing = [row for row in rows if row.child is None]
         known = {} if change.state.again else await self._store.latest([row.key for row in missing])
+        for run in known.values():
+            # Before it is joined: a failed one would count as this run's failure.
+            await self._reception.take_up(run, change.state.out)
         change.joined += [(row.number, known[row.key].id) for row in missing if row.key in known]
         new = [row for row in missing if row.key not in known]
         change.children += [newborn(change.state, row, self._new_id, change.now) for row in new]
@@ -352,7 +362,7 @@ class Engine:
         """What follows from a committed change."""
         state = change.state
         self._publish(change)
-        await self._look_after_children(change)
+        self._look_after_children(change)
         if any(isinstance(event.body, ev.StepWaiting) for event in change.events):
             self._poller.notice()
         if state.status.over:
@@ -369,15 +379,12 @@ class Engine:
         if waits and (state.rows_total is None or not self._is_active(state.id)):
             self._states.pop(state.id, None)  # a row in the store is enough
 
-    async def _look_after_children(self, change: Change) -> None:
+    def _look_after_children(self, change: Change) -> None:
         for child in change.children:
             for event in child.append.events:
                 self.live.publish(event)
             self.activate(child.append.run_id)
             self.poke(child.append.run_id)
-        for _, joined in change.joined:
-            if (run := await self._store.summary(joined)) is not None:
-                await self._reception.take_up(run, change.state.out)
 
     def _new_jobs(self, state: RunState, actions: Sequence[Action]) -> Iterator[Job]:
         assert state.created_at is not None

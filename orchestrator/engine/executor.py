@@ -16,7 +16,7 @@ from orchestrator.domain.ids import RunId, StepId, adoption_key
 from orchestrator.domain.retry import next_attempt_at
 from orchestrator.engine.dispatch.base import Job
 from orchestrator.errors import OrchestratorError, RetryClass
-from orchestrator.metastudio.errors import CallError, Executed, NotFound
+from orchestrator.metastudio.errors import ApiError, CallError, Executed, NotFound
 from orchestrator.steps.base import Done, StepContext, StepError, StepKind, Surroundings, Waiting
 
 #: Pause before asking again after a check that got no answer.
@@ -94,7 +94,9 @@ class Executor:
                 outcome = await kind.act(params, attempt.context())
         except TimeoutError:
             within = f" within {step.timeout_s:g} s" if step.timeout_s is not None else " in time"
-            error = ev.ErrorInfo(f"Not done{within}.", "Raise the step's `timeout`.", "TIMEOUT")
+            error = ev.ErrorInfo(
+                f"Not done{within}.", "Start the run again to give it as long once more.", "TIMEOUT"
+            )
             return attempt.unknown(error) if attempt.unanswered else ev.StepFailed(step.id, number, error)
         except OrchestratorError as error:
             return self._failed(error, attempt)
@@ -179,7 +181,10 @@ class Executor:
     def _no_verdict(self, error: OrchestratorError, attempt: "_Attempt", action: Check) -> ev.EventBody:
         """Only what is said of the thing waited for ends the wait; wrong keys, an outage or a quota are about us."""
         info = error_info(error)
-        if isinstance(error, StepError | NotFound) and info.retry is not RetryClass.LATER:
+        about_it = isinstance(error, StepError | NotFound) or (
+            isinstance(error, ApiError) and error.status == 400
+        )
+        if about_it and info.retry is not RetryClass.LATER:
             return ev.StepFailed(attempt.step.id, attempt.number, info)
         log.warning("check failed", error=error.message)
         again_at = self._clock() + timedelta(seconds=_RECHECK_S)

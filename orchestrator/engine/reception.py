@@ -106,10 +106,11 @@ class Reception:
         if key in known:
             await self.take_up(known[key], out)
             return Submitted(known[key].id, known=True, rows_known=len(rows))
-        run_id = await self._create(submission, key, [_joined(row, known) for row in rows], out)
         joined = [row_key for row_key in dict.fromkeys(row.key for row in rows) if row_key in known]
         for row_key in joined:
+            # Before they are joined: a failed one would count as the new run's failure.
             await self.take_up(known[row_key], out)
+        run_id = await self._create(submission, key, [_joined(row, known) for row in rows], out)
         return Submitted(run_id, known=False, rows_known=len(joined))
 
     async def _create(self, submission: Submission, key: RunKey, rows: Sequence[Row], out: str) -> RunId:
@@ -130,7 +131,7 @@ class Reception:
         return state.id
 
     async def take_up(self, run: Summary, out: str) -> bool:
-        """Carry a run on, with its child runs; whether anything that was over goes on."""
+        """Carry a run on, with its child runs; whether it is, or anything of it that was over goes on."""
         self._carrier.activate(run.id)
         resumed = False
         if run.rows_total is not None:
@@ -147,7 +148,7 @@ class Reception:
 
         await self._carrier.post(run.id, resume)
         if resumed or not run.status.over:
-            return resumed
+            return True
         after = await self._store.summary(run.id)
         return after is not None and after.seq > run.seq
 

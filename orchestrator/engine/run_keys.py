@@ -20,6 +20,7 @@ class RunKeys:
         self._pipeline = content_hash(
             [
                 pipeline.name,
+                pipeline.folder,  # paths written in the definition start there
                 [
                     [_work(step) for step in group]
                     for group in (pipeline.steps, pipeline.on_failure, pipeline.finally_)

@@ -14,6 +14,7 @@ from orchestrator.metastudio.models.common import BackgroundMusicConfig, ReviewC
 from orchestrator.metastudio.models.video_production import DigitalHumanVideo
 from orchestrator.steps.base import Done, Found, Parameters, StepContext, StepKind
 
+_DEAD = frozenset({"FAILED", "CANCELED"})
 #: How far the service's clock may be behind ours.
 _SKEW = timedelta(minutes=2)
 #: The list call defaults to the last month and the two clocks may differ.
@@ -68,6 +69,8 @@ class VideoProduce(StepKind[VideoProduceParams]):
 def _may_be_ours(job: DigitalHumanVideo, params: VideoProduceParams, ctx: StepContext) -> bool:
     """A script that came from elsewhere may have jobs of other runs: ours has our name and no earlier time."""
     output = job.output_asset_config
+    if job.state in _DEAD:
+        return False  # it will make no video, and a resumed run wants another
     if output is not None and output.asset_name not in {None, params.output_asset_config.asset_name}:
         return False
     try:

@@ -51,7 +51,7 @@ class VideoWait(StepKind[VideoWaitParams]):
         info = job.error_info
         raise StepError(
             f"Video job {correlation} ended as {job.state}{f': {info.error_msg}' if info and info.error_msg else ''}.",
-            hint="Mend the script or its assets, then start again; a failed job makes no video.",
+            hint="Start the run again to have the job made anew; mend the script or its assets first if they are the cause.",
             code=(info.error_code if info else None) or str(job.state),
             retry=RetryClass.NEVER,
         )

@@ -31,6 +31,7 @@ from orchestrator.steps.base import (
 )
 from orchestrator.store.base import RunFilter, Wait
 from orchestrator.store.memory import MemoryStore
+from orchestrator.store.sqlite import SqliteStore
 
 
 class AnyParams(Parameters):
@@ -570,3 +571,106 @@ async def test_our_own_crashes_do_not_use_up_a_steps_patience(boot: Boot, kind: 
         await until(engine, "step.sent", lambda: engine.submit(asked))  # noqa: B023 - awaited in this turn
     engine = await boot()
     assert (await asyncio.wait_for(engine.wait(begun.run_id), 10)).status is RunStatus.SUCCEEDED
+
+
+async def test_two_tables_make_a_shared_row_once(tmp_path: Path, kind: Scripted) -> None:
+    """However their turns interleave, rows of the same content get one run."""
+    nothing = cast("Any", None)
+    file = await SqliteStore(tmp_path / "state.db").open()
+    engine = Engine(file, {"kind": kind}, Surroundings(nothing, nothing, lambda _: None, nothing))
+    await engine.start()
+    pipeline = flow(step("pay", value="${{ inputs.n }}"), rows=RowsSpec(), concurrency_limit=1)
+    tables = [
+        Submission(pipeline, "p", {}, rows=rows("a", "b")),
+        Submission(pipeline, "p", {}, rows=rows("a", "b", "c")),
+    ]
+    for submitted in [await engine.submit(table) for table in tables]:
+        assert (await asyncio.wait_for(engine.wait(submitted.run_id), 10)).status is RunStatus.SUCCEEDED
+    assert sorted(kind.ran) == ["pay:a", "pay:b", "pay:c"]
+    await engine.stop()
+    await file.close()
+
+
+async def test_the_same_words_in_another_folder_are_another_run(boot: Boot, kind: Scripted) -> None:
+    """Paths in a definition start at its folder, so equal text may mean other files."""
+    engine = await boot()
+    for folder in ("/clients/a", "/clients/b"):
+        await ended(engine, Submission(flow(step("a", value="./cup.jpg"), folder=folder), "r", {}))
+    assert kind.ran == ["a:./cup.jpg", "a:./cup.jpg"]
+
+
+async def test_an_unresolved_request_is_looked_for_before_it_is_repeated(boot: Boot, kind: Scripted) -> None:
+    """A run that is asked for again looks first for what nobody could tell it about."""
+
+    async def lose(ctx: StepContext) -> Done:
+        await ctx.sent()
+        raise AnswerLost("lost", operation="create", executed=Executed.UNKNOWN)
+
+    async def refuse() -> None:
+        raise ApiError(status=403, code="MSS.1", retry=RetryClass.NEVER)
+
+    async def find() -> Found:
+        return Found({"id": "made"})
+
+    kind.acts["a"], kind.finds = lose, cast("Any", refuse)
+    engine = await boot()
+    asked = Submission(flow(step("a")), "r", {})
+    assert (await ended(engine, asked)).status is RunStatus.FAILED
+    kind.finds = find
+    state = await ended(engine, asked)
+    assert state.steps[StepId("a")].outputs == {"id": "made"}
+    assert kind.ran == ["a"]
+
+
+async def test_an_edited_table_waits_for_the_failed_row_that_goes_on(boot: Boot, kind: Scripted) -> None:
+    """A joined row that had failed does not count as failed while it goes on."""
+    pipeline = flow(step("a", value="${{ inputs.n }}"), rows=RowsSpec())
+    failures = [StepError("no room")]
+
+    async def act(ctx: StepContext) -> Done:
+        if ctx.run_name == "r7" and failures:
+            raise failures.pop()
+        return Done()
+
+    kind.acts["a"] = act
+    engine = await boot()
+    names = [f"r{n}" for n in range(20)]
+    assert (await ended(engine, Submission(pipeline, "p", {}, rows=rows(*names)))).status is RunStatus.FAILED
+    edited = await ended(engine, Submission(pipeline, "p", {}, rows=rows(*names[:19], "new")))
+    assert edited.status is RunStatus.SUCCEEDED
+
+
+async def test_a_job_that_failed_is_made_anew(boot: Boot, kind: Scripted) -> None:
+    """Waiting again for a dead job helps nobody: what made it is done again, what came before is not."""
+    jobs = iter(["job-1", "job-2"])
+    verdicts: list[Exception] = [StepError("job failed", code="MSS.1")]
+
+    async def produce(ctx: StepContext) -> Done:
+        return Done({"job_id": next(jobs)})
+
+    async def wait(ctx: StepContext) -> Waiting:
+        return Waiting(kind_job(ctx), check_after_s=0.0, poll=False)
+
+    def kind_job(ctx: StepContext) -> str:
+        return "job-1" if verdicts else "job-2"
+
+    async def check() -> Done:
+        if verdicts:
+            raise verdicts.pop()
+        return Done()
+
+    kind.acts["video"], kind.acts["finished"], kind.checks = produce, wait, check
+    asked = Submission(flow(step("script"), step("video", "script"), step("finished", "video")), "r", {})
+    engine = await boot()
+    assert (await ended(engine, asked)).status is RunStatus.FAILED
+    assert (await ended(engine, asked)).status is RunStatus.SUCCEEDED
+    assert kind.ran == ["script", "video", "finished", "video", "finished"]
+
+
+async def test_a_step_gets_what_it_failed_without(boot: Boot, kind: Scripted) -> None:
+    """A step that was passed over as failed is done again when one behind it failed for want of it."""
+    kind.acts["a"] = failing(StepError("not today"))
+    pipeline = flow(step("a", continue_on_error=True), step("b", "a", value="${{ steps.a }}"))
+    engine = await boot()
+    assert (await ended(engine, Submission(pipeline, "r", {}))).status is RunStatus.FAILED
+    assert (await ended(engine, Submission(pipeline, "r", {}))).status is RunStatus.SUCCEEDED
