@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -21,7 +22,7 @@ from orchestrator.domain.ids import DefinitionHash, RunId, StepId
 from orchestrator.domain.pipeline import Pipeline
 from orchestrator.domain.run import RunState, StepStatus
 from orchestrator.engine.changes import Change, newborn
-from orchestrator.engine.dispatch.base import Job
+from orchestrator.engine.dispatch.base import Dispatcher, Job
 from orchestrator.engine.dispatch.local import LocalDispatcher
 from orchestrator.engine.executor import Executor
 from orchestrator.engine.live import Live
@@ -97,7 +98,9 @@ class Engine:
         settings: EngineSettings | None = None,
         clock: Callable[[], datetime] = utc_now,
         new_id: Callable[[], RunId] | None = None,
+        is_there: Callable[[Path], bool] = Path.is_file,
     ) -> None:
+        """`is_there` tells whether a file that a finished run left still exists."""
         self.live = Live()
         self._store = store
         self._settings = settings or EngineSettings()
@@ -105,7 +108,7 @@ class Engine:
         self._new_id = new_id or RunIds(clock)
         self._timers = Timers(clock, self.poke)
         self._executor = Executor(kinds, around, clock=clock, record=self._record, progress=self.live.report)
-        self._dispatcher = LocalDispatcher(self._perform, concurrency=self._settings.concurrency)
+        self._dispatcher: Dispatcher = LocalDispatcher(self._perform, concurrency=self._settings.concurrency)
         self._poller = Poller(
             store, kinds, around, policy=self._settings.polls, clock=clock, found=self._poll_found
         )
@@ -126,6 +129,7 @@ class Engine:
             leaves=lambda uses: kinds[uses].leaves if uses in kinds else None,
             new_id=self._new_id,
             out=self._settings.out,
+            is_there=is_there,
         )
         #: Held from looking for the runs of rows until their own are written: two tables may share rows.
         self._spawning = asyncio.Lock()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.domain import events as ev
@@ -78,10 +79,12 @@ class Reception:
         leaves: Callable[[str], str | None],
         new_id: Callable[[], RunId],
         out: str,
+        is_there: Callable[[Path], bool],
     ) -> None:
         """`leaves` names the output of a step kind that holds a file's path; `out` is the folder for runs without one."""
         self._store, self._carrier = store, carrier
         self._leaves, self._new_id, self._out = leaves, new_id, out
+        self._is_there = is_there
         self._one_at_a_time = asyncio.Lock()
 
     async def submit(self, submission: Submission) -> Submitted:
@@ -144,7 +147,7 @@ class Reception:
         def resume(state: RunState) -> Sequence[ev.EventBody]:
             if resumed and state.status is RunStatus.SUCCEEDED:
                 return (ev.RunResumed((), out),)
-            return resumption(state, self._leaves, out)
+            return resumption(state, self._leaves, out, is_there=self._is_there)
 
         await self._carrier.post(run.id, resume)
         if resumed or not run.status.over:

@@ -9,16 +9,21 @@ from orchestrator.domain.run import RunState, RunStatus, StepStatus
 from orchestrator.errors import RetryClass
 
 
-def resumption(state: RunState, leaves: Callable[[str], str | None], out: str) -> Sequence[ev.EventBody]:
+def resumption(
+    state: RunState, leaves: Callable[[str], str | None], out: str, *, is_there: Callable[[Path], bool]
+) -> Sequence[ev.EventBody]:
     """The events by which the run goes on; none when nothing is missing.
 
     A failed run goes on from its failed steps. Files that are not in `out` (any more) are fetched. `leaves` names the
-    output of a step kind that holds the path of a file, if it leaves one.
+    output of a step kind that holds the path of a file, if it leaves one; `is_there` tells whether a file exists.
     """
     if state.status is RunStatus.CANCELLED:
         return ()
     missing = {
-        step.id for step in state.pipeline.steps if _is_missing(state, step.id, leaves(step.uses), out)
+        step.id
+        for step in state.pipeline.steps
+        if (path := _left(state, step.id, leaves(step.uses))) is not None
+        and not (path.is_relative_to(out) and is_there(path))
     }
     if state.status is RunStatus.FAILED:
         return (ev.RunResumed(_in_order(state, _failed(state) | missing), out),)
@@ -78,9 +83,7 @@ def _in_order(state: RunState, steps: set[StepId]) -> tuple[StepId, ...]:
     return tuple(step.id for step in state.all_steps if step.id in steps)
 
 
-def _is_missing(state: RunState, step_id: StepId, output: str | None, out: str) -> bool:
-    step = state.steps[step_id]
-    if output is None or output not in step.outputs:
-        return False
-    path = Path(str(step.outputs[output]))
-    return not (path.is_relative_to(out) and path.is_file())
+def _left(state: RunState, step_id: StepId, output: str | None) -> Path | None:
+    """The file that the step left, if it left one."""
+    outputs = state.steps[step_id].outputs
+    return Path(str(outputs[output])) if output is not None and output in outputs else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.domain.ids import RunId
 from orchestrator.errors import UnreachableError
 from orchestrator.metastudio import callbacks
-from orchestrator.server.public import PublicServer
+from orchestrator.server.public import VIDEO_CALLBACK_PATH, PublicServer
 from orchestrator.settings import Settings
 from orchestrator.steps.base import CallbackAddress
 
@@ -26,7 +26,7 @@ class CallbackAddresses:
         if self.base is None:
             return None
         return CallbackAddress(
-            f"{self.base}/callbacks/video/{run_id}", callbacks.derive_key(self._master, run_id)
+            f"{self.base}{VIDEO_CALLBACK_PATH}{run_id}", callbacks.derive_key(self._master, run_id)
         )
 
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from orchestrator.domain.decide import Policy
+from orchestrator.domain.events import StepAdopted
 from orchestrator.domain.run import RunStatus
 from tests.simulation.loop import VirtualLoop, run_virtual
 from tests.simulation.network import Weather
@@ -27,6 +28,19 @@ def course(
     return run_virtual(main())
 
 
+def assert_nothing_recorded_is_done_twice(world: World) -> None:
+    """Once a step's outcome is in the journal, no later process makes another attempt of it."""
+    for journal in world.disk._journals.values():
+        done: set[str] = set()
+        for event in journal:
+            assert event.body.TYPE != "run.resumed"
+            if event.step is not None:
+                assert event.step not in done, f"{event.body.TYPE} of {event.step} after its end"
+            adopted = isinstance(event.body, StepAdopted) and event.body.outputs is not None
+            if event.step is not None and (adopted or event.body.TYPE == "step.succeeded"):
+                done.add(event.step)
+
+
 def check(seed: int, weather: Weather, kill_every_s: float | None = None) -> None:
     """Every run succeeded, and every thing exists exactly once."""
     try:
@@ -34,6 +48,7 @@ def check(seed: int, weather: Weather, kill_every_s: float | None = None) -> Non
         totals = world.totals()
         assert statuses == [RunStatus.SUCCEEDED] * (ROWS + 1)
         assert totals["duplicates_total"] == 0, totals["duplicates"]
+        assert_nothing_recorded_is_done_twice(world)
         assert totals["totals"] == {"assets": ROWS, "files": ROWS, "scripts": ROWS, "videos": ROWS}
     except BaseException as error:
         error.add_note(f"seed {seed}, killed every {kill_every_s} s, {weather}")

@@ -37,7 +37,7 @@ FOUL_WEATHER_POLICY = Policy(max_unknowns=10)
 
 def product_video(timeout_s: float | None = None) -> Pipeline:
     """The sample pipeline, as data; `timeout_s` for each of its steps."""
-    retry = RetryPolicy(attempts=40, backoff_s=1.0, max_backoff_s=20.0)
+    retry = RetryPolicy(attempts=12, backoff_s=1.0, max_backoff_s=20.0)
 
     def step(name: str, uses: str, needs: tuple[str, ...] = (), **with_: Any) -> Step:
         ids = tuple(StepId(need) for need in needs)
@@ -171,6 +171,7 @@ class World:
             settings=EngineSettings(policy=self.policy, polls=PollPolicy(5.0, 60.0), out="/out"),
             clock=self.loop.now,
             new_id=RunIds(self.loop.now, self.random.getrandbits),
+            is_there=self.downloads.__contains__,
         )
         self.process = Process(engine, handle)
         await engine.start()
