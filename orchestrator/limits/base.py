@@ -2,7 +2,19 @@
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
+
+
+class Why(StrEnum):
+    """What holds a call back."""
+
+    #: As many calls were sent as the API grants.
+    QUOTA = "quota"
+    #: The server refused a call and is left alone for a while.
+    PAUSED = "paused after a refusal"
+    #: Every call that the API grants in a second is still without a reply.
+    IN_FLIGHT = "replies are missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +32,8 @@ class BucketState:
     next_free_s: float | None
     sent: int
     throttles: int
+    #: What holds the next call back; None when none waits.
+    why: Why | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +48,7 @@ class Waiting:
     wait_s: float
     #: Seconds that it has waited.
     waited_s: float
+    why: Why = Why.QUOTA
 
 
 class Permit(Protocol):
@@ -41,6 +56,9 @@ class Permit(Protocol):
 
     def unused(self) -> None:
         """Nothing was sent, so the permit is free again at once."""
+
+    def answered(self) -> None:
+        """The answer is here. Leaving without an exception says the same; with one, the answer counts as lost."""
 
 
 class Limiter(Protocol):
@@ -52,7 +70,9 @@ class Limiter(Protocol):
         """Enter to wait for the turn, leave when the reply is there (or none will come).
 
         Served by `order`, lowest first (a run's start, so that the oldest ends first), then by arrival; `low` calls
-        only when no other waits. `label` is what `waiting` shows. Raises UsageError for an unknown operation.
+        only when no other waits. `label` is what `waiting` shows. Once left, it may be entered again to send the
+        same call once more: it then waits in its old place, before those who came later. Raises UsageError for an
+        unknown operation.
         """
 
     def throttled(self, operation: str, retry_after_s: float | None = None) -> None:

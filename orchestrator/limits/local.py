@@ -3,9 +3,12 @@
 import asyncio
 import heapq
 import math
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from enum import Enum, auto
 from itertools import count
+from types import TracebackType
+from typing import assert_never
 
 from orchestrator.errors import UsageError
 from orchestrator.limits.base import BucketState, Permit, Waiting
@@ -15,29 +18,68 @@ from orchestrator.limits.bucket import Bucket
 _TOLERANCE_S = 1e-6
 
 
-class _Waiter:
-    """One place in a queue."""
+class _Fate(Enum):
+    """What became of a call."""
 
-    __slots__ = ("granted", "key", "label", "since")
+    UNKNOWN = auto()
+    UNUSED = auto()
+    ANSWERED = auto()
 
-    def __init__(self, key: tuple[bool, float, int], label: str, since: float) -> None:
+
+class _Turn:
+    """A place in a queue, then the permit; may be entered again once it was left.
+
+    All in one object, because thousands may wait.
+    """
+
+    __slots__ = ("_answered_at", "_fate", "_queue", "_sent_at", "granted", "key", "label", "since")
+
+    def __init__(self, queue: "_Queue", key: tuple[bool, float, int], label: str) -> None:
         self.key = key
         self.label = label
-        self.since = since
-        self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.since = asyncio.get_running_loop().time()
+        self._queue = queue
 
-    def __lt__(self, other: "_Waiter") -> bool:
+    def __lt__(self, other: "_Turn") -> bool:
         return self.key < other.key
 
+    async def __aenter__(self) -> Permit:
+        loop = asyncio.get_running_loop()
+        self._fate = _Fate.UNKNOWN
+        self.granted: asyncio.Future[None] = loop.create_future()
+        self._queue.join(self)
+        try:
+            await self.granted
+        except asyncio.CancelledError:
+            self._queue.leave(self)
+            raise
+        self._sent_at = loop.time()
+        return self
 
-class _Permit:
-    __slots__ = ("is_unused",)
-
-    def __init__(self) -> None:
-        self.is_unused = False
+    async def __aexit__(
+        self, failure: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._fate is _Fate.UNKNOWN and failure is None:
+            self.answered()
+        bucket = self._queue.bucket
+        match self._fate:
+            case _Fate.UNUSED:
+                bucket.untake()
+            case _Fate.ANSWERED:
+                bucket.replied(self._sent_at, self._answered_at)
+            case _Fate.UNKNOWN:
+                bucket.lost(self._sent_at, now)
+            case _:
+                assert_never(self._fate)
+        self._queue.pump()
 
     def unused(self) -> None:
-        self.is_unused = True
+        self._fate = _Fate.UNUSED
+
+    def answered(self) -> None:
+        self._fate = _Fate.ANSWERED
+        self._answered_at = asyncio.get_running_loop().time()
 
 
 class _Queue:
@@ -47,39 +89,39 @@ class _Queue:
         self.operation = operation
         self.bucket = Bucket(rate)
         #: Holds some who have gone, until they come up or are swept out.
-        self._heap: list[_Waiter] = []
+        self._heap: list[_Turn] = []
         self._live = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def live(self) -> list[_Waiter]:
+    def live(self) -> list[_Turn]:
         """Those that still wait, in order."""
-        return sorted(waiter for waiter in self._heap if not waiter.granted.done())
+        return sorted(turn for turn in self._heap if not turn.granted.done())
 
     def __len__(self) -> int:
         return self._live
 
-    async def enter(self, waiter: _Waiter) -> float:
-        """Waits for the turn; returns when it came, on the loop's clock."""
-        heapq.heappush(self._heap, waiter)
+    def join(self, turn: _Turn) -> None:
+        """Lines up; `turn.granted` is done when the turn comes."""
+        heapq.heappush(self._heap, turn)
         self._live += 1
-        self.pump()
-        try:
-            await waiter.granted
-        except asyncio.CancelledError:
-            if waiter.granted.done() and not waiter.granted.cancelled():
-                # The turn came in the same moment as the cancellation.
-                self.bucket.untake()
-            else:
-                self._live -= 1
-                self._sweep()
+        # Nothing changes for those before, and their timer is set.
+        if self._heap[0] is turn or self._timer is None:
             self.pump()
-            raise
-        return asyncio.get_running_loop().time()
+
+    def leave(self, turn: _Turn) -> None:
+        """Gives up before the call could be sent."""
+        if turn.granted.done() and not turn.granted.cancelled():
+            # The turn came in the same moment as the cancellation.
+            self.bucket.untake()
+        else:
+            self._live -= 1
+            self._sweep()
+        self.pump()
 
     def _sweep(self) -> None:
         # Removing from the middle of a heap is slow, so it is done for many at once.
         if len(self._heap) > 2 * self._live + 64:
-            self._heap = [waiter for waiter in self._heap if not waiter.granted.done()]
+            self._heap = [turn for turn in self._heap if not turn.granted.done()]
             heapq.heapify(self._heap)
 
     def pump(self) -> None:
@@ -117,21 +159,7 @@ class LocalLimiter:
         self, operation: str, *, order: float = 0.0, low: bool = False, label: str = ""
     ) -> AbstractAsyncContextManager[Permit]:
         """As `Limiter.permit`."""
-        return self._permit(self._queue(operation), order=order, low=low, label=label)
-
-    @asynccontextmanager
-    async def _permit(self, queue: _Queue, *, order: float, low: bool, label: str) -> AsyncIterator[Permit]:
-        loop = asyncio.get_running_loop()
-        permit = _Permit()
-        sent_at = await queue.enter(_Waiter((low, order, next(self._arrivals)), label, loop.time()))
-        try:
-            yield permit
-        finally:
-            if permit.is_unused:
-                queue.bucket.untake()
-            else:
-                queue.bucket.replied(sent_at, loop.time())
-            queue.pump()
+        return _Turn(self._queue(operation), (low, order, next(self._arrivals)), label)
 
     def throttled(self, operation: str, retry_after_s: float | None = None) -> None:
         """As `Limiter.throttled`."""
@@ -149,11 +177,18 @@ class LocalLimiter:
         """As `Limiter.waiting`."""
         now = asyncio.get_running_loop().time()
         return [
-            Waiting(queue.operation, waiter.label, ahead, queue.bucket.wait_s(now, ahead), now - waiter.since)
+            Waiting(
+                queue.operation,
+                turn.label,
+                ahead,
+                queue.bucket.wait_s(now, ahead),
+                now - turn.since,
+                queue.bucket.why(now),
+            )
             for queue in self._queues.values()
             if operation in {None, queue.operation}
-            for ahead, waiter in enumerate(queue.live())
-            if label in {None, waiter.label}
+            for ahead, turn in enumerate(queue.live())
+            if label in {None, turn.label}
         ]
 
     def _queue(self, operation: str) -> _Queue:
@@ -177,4 +212,5 @@ class LocalLimiter:
             next_free_s=None if math.isinf(free_at) else free_at - now,
             sent=bucket.sent,
             throttles=bucket.throttles,
+            why=bucket.why(now) if len(queue) else None,
         )

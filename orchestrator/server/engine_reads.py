@@ -12,7 +12,7 @@ from orchestrator.domain.pipeline import Pipeline, Step
 from orchestrator.domain.run import RunState, RunStatus, StepState, StepStatus
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.loading import load_state
-from orchestrator.limits.base import BucketState, Limiter
+from orchestrator.limits.base import BucketState, Limiter, Why
 from orchestrator.metastudio.callbacks import VideoCallback
 from orchestrator.server.reads import TOP_LEVEL, EventView, RunDetail, RunSummary, StepView
 from orchestrator.steps.base import call_label
@@ -121,7 +121,8 @@ class EngineReads:
 
     def _quota(self, state: RunState, step: Step) -> str:
         for call in self._limiter.waiting(label=call_label(state.id, step.id)):
-            return f"quota of {call.operation}: {call.ahead} ahead, about {call.wait_s:.0f} s"
+            why = "" if call.why is Why.QUOTA else f", {call.why}"
+            return f"quota of {call.operation}{why}: {call.ahead} ahead, about {call.wait_s:.0f} s"
         return ""
 
     def _progress(self, state: RunState, step: Step) -> str:

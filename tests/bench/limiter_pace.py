@@ -1,99 +1,112 @@
 """How close the limiter comes to the quota without being refused, beside aiolimiter's two usual settings.
 
-Each contender sends calls for some seconds over a long line with jitter to a server that grants RATE calls in any one
-second. The three run side by side, each with a line and a server of its own. `python tests/bench/limiter_pace.py
-[SECONDS]` prints a table.
+200 callers, each with its next call ready, over even and uneven lines, to servers that count in different ways; in
+virtual time, and once in real time. `python tests/bench/limiter_pace.py [SECONDS]` prints a table.
 """
 
 import asyncio
 import random
 import sys
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 from aiolimiter import AsyncLimiter
 
-from orchestrator.limits.local import LocalLimiter
+sys.path.insert(
+    0, str(Path(__file__).resolve().parents[2])
+)  # run as a script, this folder alone is on the path
 
-RATE = 20
-#: One way, in seconds: the least, and the most that jitter adds.
-DELAY_S, JITTER_S = 0.02, 0.08
+from orchestrator.limits.local import LocalLimiter
+from tests.bench.limiter_designs import LINES, RATES, SERVERS, Delay, Score, Server
+from tests.simulation.loop import run_virtual
+
+CALLERS = 200
+REAL_S = 10.0
 
 Enter = Callable[[], AbstractAsyncContextManager[object]]
 
 
 @dataclass(slots=True)
-class StrictServer:
-    """Grants RATE calls in any one second, and refuses the rest."""
-
-    accepted: int = 0
-    refused: int = 0
-    _granted_at: deque[float] = field(default_factory=deque)
-
-    def arrive(self, now: float) -> None:
-        """A call is here."""
-        while self._granted_at and self._granted_at[0] <= now - 1:
-            self._granted_at.popleft()
-        if len(self._granted_at) < RATE:
-            self._granted_at.append(now)
-            self.accepted += 1
-        else:
-            self.refused += 1
-
-
-@dataclass(slots=True)
 class Contender:
-    name: str
+    """Who paces the calls, and what it does when one is refused."""
+
     enter: Enter
-    server: StrictServer = field(default_factory=StrictServer)
-    #: Calls that left in the first second.
-    at_first: int = 0
+    refused: Callable[[], None] = lambda: None
 
 
-async def send_all(contender: Contender, seconds: float) -> None:
-    """Calls without end, until the time is over; more are ready to go than the quota lets through."""
+def ours(rate: int) -> Contender:
+    limiter = LocalLimiter({"call": float(rate)})
+    return Contender(lambda: limiter.permit("call"), lambda: limiter.throttled("call"))
+
+
+def leaky(rate: int) -> Contender:
+    limiter = AsyncLimiter(rate, 1)
+    return Contender(lambda: limiter)
+
+
+def paced(rate: int) -> Contender:
+    limiter = AsyncLimiter(1, 1 / rate)
+    return Contender(lambda: limiter)
+
+
+CONTENDERS: Mapping[str, Callable[[int], Contender]] = {
+    "limits.local": ours,
+    "AsyncLimiter(R, 1)": leaky,
+    "AsyncLimiter(1, 1/R)": paced,
+}
+
+
+async def score(
+    make: Callable[[int], Contender], rate: int, server: Server, delay: Delay, seconds: float
+) -> Score:
+    """Calls without end, until the time is over."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    line = random.Random(contender.name)
+    line = random.Random(1)
+    contender = make(rate)
+    result = Score(seconds, rate)
 
     async def caller() -> None:
         while True:
             async with contender.enter():
-                contender.at_first += loop.time() < began + 1
-                await asyncio.sleep(DELAY_S + JITTER_S * line.random())
-                contender.server.arrive(loop.time())
-                await asyncio.sleep(DELAY_S + JITTER_S * line.random())
+                await asyncio.sleep(delay(line))
+                at = loop.time() - began
+                accepted = server.accepts(at)
+                result.arrived(at, accepted=accepted)
+                await asyncio.sleep(delay(line))
+            if not accepted:
+                contender.refused()
 
-    callers = [loop.create_task(caller()) for _ in range(4 * RATE)]
+    callers = [loop.create_task(caller()) for _ in range(CALLERS)]
     await asyncio.sleep(seconds)
     for task in callers:
         task.cancel()
     await asyncio.gather(*callers, return_exceptions=True)
+    return result
 
 
-async def main(seconds: float) -> str:
-    """The table."""
-    ours = LocalLimiter({"call": float(RATE)})
-    burst, paced = AsyncLimiter(RATE, 1), AsyncLimiter(1, 1 / RATE)
-    contenders = [
-        Contender("limits.local", lambda: ours.permit("call")),
-        Contender(f"AsyncLimiter({RATE}, 1)", lambda: burst),
-        Contender(f"AsyncLimiter(1, 1/{RATE})", lambda: paced),
-    ]
-    await asyncio.gather(*(send_all(contender, seconds) for contender in contenders))
-    lines = [
-        f"{RATE} calls/s granted in any second, {seconds:g} s, jitter {1000 * JITTER_S:g} ms each way",
-        f"{'':24}{'accepted/s':>12}{'of quota':>10}{'refused':>9}{'first second':>14}",
-    ]
-    lines += [
-        f"{contender.name:24}{contender.server.accepted / seconds:>12.1f}"
-        f"{contender.server.accepted / seconds / RATE:>10.0%}{contender.server.refused:>9}{contender.at_first:>14}"
-        for contender in contenders
-    ]
-    return "\n".join(lines)
+def main(seconds: float) -> None:
+    """Prints the tables."""
+    sys.stdout.write(f"{CALLERS} callers, {seconds:g} s of virtual time\n")
+    sys.stdout.write(f"{'':36}" + "".join(f"{f'{rate} calls/s':^26}" for rate in RATES) + "\n")
+    sys.stdout.write(f"{'':36}" + "   used  ref.  1st   late  " * len(RATES) + "\n")
+    for name, contender in CONTENDERS.items():
+        sys.stdout.write(f"{name}\n")
+        for line, delay in LINES.items():
+            for server_name, server in SERVERS.items():
+                scores = [run_virtual(score(contender, rate, server(rate), delay, seconds)) for rate in RATES]
+                cells = "".join(f"{result!s:26}" for result in scores)
+                sys.stdout.write(f"  {line:16}{server_name:18}{cells}\n")
+    sys.stdout.write(
+        "used: accepted, of the quota; ref.: refused; 1st: in the first second; late: of all after ten\n\n"
+    )
+    sys.stdout.write(f"The same in {REAL_S:g} s of real time: WAN, sliding window, 20 calls/s\n")
+    for name, contender in CONTENDERS.items():
+        result = asyncio.run(score(contender, 20, SERVERS["sliding window"](20), LINES["WAN"], REAL_S))
+        sys.stdout.write(f"{name:28}{result}\n")
 
 
 if __name__ == "__main__":
-    sys.stdout.write(asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 20)) + "\n")
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 300)

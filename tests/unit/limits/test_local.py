@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.limits.base import Limiter
+from orchestrator.limits.base import Limiter, Why
 from orchestrator.limits.local import LocalLimiter
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -94,7 +95,7 @@ def test_a_sliding_window_never_refuses(virtually: Virtually, rate: int) -> None
     server = StrictServer(rate)
     took = virtually(_drive(LocalLimiter({"op": rate}), server, 40 * rate, lambda: rng.uniform(0.001, 0.03)))
     assert server.refused == 0
-    assert 40 <= took + 1 < 40 * 1.08 + 1
+    assert 39 <= took + 1 < 40 * 1.08 + 1
 
 
 def test_a_server_without_bursts_is_learnt(virtually: Virtually) -> None:
@@ -187,6 +188,89 @@ def test_a_call_cancelled_in_flight_returns_its_permit_a_second_later(virtually:
             return loop.time() - began
 
     assert virtually(main()) == pytest.approx(4.0)
+
+
+async def _seconds_until_next(*, is_answered: bool) -> float:
+    """How long a second call waits when the first ended in an exception, with an answer or without."""
+    loop = asyncio.get_running_loop()
+    limiter = LocalLimiter({"op": 1})
+    began = loop.time()
+    with contextlib.suppress(asyncio.QueueEmpty):
+        async with limiter.permit("op") as permit:
+            if is_answered:
+                permit.answered()
+            asyncio.Queue[None]().get_nowait()  # raises
+    async with limiter.permit("op"):
+        return loop.time() - began
+
+
+def test_an_answer_that_is_an_error_is_an_answer(virtually: Virtually) -> None:
+    """A call that raises after its answer cools as usual; without one it may be counted later."""
+    assert virtually(_seconds_until_next(is_answered=True)) == pytest.approx(1.0, abs=0.01)
+    assert virtually(_seconds_until_next(is_answered=False)) == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_call_that_is_sent_again_keeps_its_place(virtually: Virtually) -> None:
+    """Refused, it goes before those of the same run that came later, and says how long it has waited in all."""
+    served: list[str] = []
+    waited: list[float] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        limiter = LocalLimiter({"op": 2})
+
+        async def call(name: str, refusals: int) -> None:
+            turn = limiter.permit("op", order=7, label=name)
+            for refused in (True,) * refusals + (False,):
+                async with turn:
+                    served.append(name)
+                if refused:
+                    limiter.throttled("op")
+                    loop.call_soon(lambda: waited.extend(w.waited_s for w in limiter.waiting(label=name)))
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(call("refused", 3))
+            for n in range(3):
+                group.create_task(call(f"new {n}", 0))
+
+    virtually(main())
+    assert served == ["refused", "refused", "refused", "refused", "new 0", "new 1", "new 2"]
+    assert waited == sorted(waited)
+    assert waited[-1] == pytest.approx(3.0)
+
+
+def test_reasons_for_waiting(virtually: Virtually) -> None:
+    """The quota, a refusal or missing replies; nothing when nobody waits."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        limiter = LocalLimiter({"op": 2})
+
+        async def call() -> None:
+            async with limiter.permit("op", label="me"):
+                pass
+
+        async def reason() -> tuple[Why, Why | None]:
+            waiter = loop.create_task(call())
+            await asyncio.sleep(0)
+            seen = limiter.waiting(label="me")[0].why, limiter.snapshot()[0].why
+            await waiter
+            return seen
+
+        async with limiter.permit("op"):
+            assert limiter.snapshot()[0].why is None
+            assert await reason() == (Why.QUOTA, Why.QUOTA)
+            await asyncio.sleep(2)
+            async with limiter.permit("op") as second:
+                waiter = loop.create_task(call())
+                await asyncio.sleep(1)
+                assert [one.why for one in limiter.waiting()] == [Why.IN_FLIGHT]
+                second.answered()
+            await waiter
+        limiter.throttled("op", 9.0)
+        assert await reason() == (Why.PAUSED, Why.PAUSED)
+
+    virtually(main())
 
 
 def test_a_turn_that_comes_with_the_cancellation_is_not_lost(virtually: Virtually) -> None:

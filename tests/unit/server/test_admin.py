@@ -18,7 +18,7 @@ from orchestrator.domain.events import ErrorInfo
 from orchestrator.domain.ids import RunId, StepId
 from orchestrator.domain.run import RunStatus, StepStatus
 from orchestrator.errors import UnreachableError, UsageError
-from orchestrator.limits.base import BucketState
+from orchestrator.limits.base import BucketState, Why
 from orchestrator.server.admin import AdminServer
 from orchestrator.server.reads import EventView, RunDetail, RunReader, RunSummary, StepView
 
@@ -68,7 +68,7 @@ class Runs:
             self.left.set()
 
     def limits(self) -> Sequence[BucketState]:
-        return [BucketState("list_assets", "Assets", 20.0, 18.5, 3, 1, None, 99, 2)]
+        return [BucketState("list_assets", "Assets", 20.0, 18.5, 3, 1, None, 99, 2, Why.IN_FLIGHT)]
 
     def happen(self, event: EventView) -> None:
         self.journal.append(event)
@@ -258,6 +258,7 @@ async def test_limits_and_health(http: aiohttp.ClientSession, server: AdminServe
     _, body, _ = await fetch(http, server, "api/v1/limits")
     assert body["limits"][0]["operation"] == "list_assets"
     assert body["limits"][0]["next_free_s"] is None
+    assert body["limits"][0]["why"] == "replies are missing"
     assert (await fetch(http, server, "healthz"))[:2] == (200, "ok\n")
     assert (await fetch(http, server, "readyz"))[:2] == (200, {"ready": True, "problems": []})
 
