@@ -8,9 +8,8 @@ import json
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
-from xml.etree import ElementTree as ET
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
@@ -18,10 +17,8 @@ from orchestrator.definition.problems import Code
 from orchestrator.definition.timbres import UnknownTimbreError, timbre_id
 from orchestrator.domain.nearest import did_you_mean
 from orchestrator.domain.pipeline import InputSpec
+from orchestrator.metastudio import ssml
 
-#: Characters of speech without and with its tags (API reference, 11.7 and the tables of TextConfig).
-SPEECH_LIMIT: Final = 10_000
-SPEECH_LIMIT_WITH_TAGS: Final = 131_072
 #: Of a file's name.
 ENDING_PATTERN: Final = r"^\.?[A-Za-z0-9]{1,16}$"
 
@@ -33,6 +30,30 @@ class InputError(ValueError):
         self.suggestion = suggestion
         self.code = code
         super().__init__(message)
+
+    @property
+    def parts(self) -> tuple["InputError", ...]:
+        """What is wrong, one by one."""
+        return (self,)
+
+
+class SpeechError(InputError):
+    """A speech breaks rules; each has its line and column inside the text."""
+
+    def __init__(self, problems: Iterable[ssml.Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(error.args[0] for error in self.parts), self.problems[0].suggestion)
+
+    @property
+    def parts(self) -> tuple[InputError, ...]:
+        """An error for each problem."""
+        return tuple(
+            InputError(
+                f"{one.message} (line {one.line}, column {one.column} of the text: {one.code})",
+                one.suggestion,
+            )
+            for one in self.problems
+        )
 
 
 def _pattern(value: Any) -> Any:
@@ -97,15 +118,10 @@ class SsmlInput(_Words):
     type: Literal["ssml"]
 
     def read(self, value: Any, region: str | None) -> str:
-        """The text; raises InputError when it is too long or its tags are not well-formed."""
+        """The text; raises SpeechError with everything that breaks a rule of SSML (reference 11.7)."""
         text = super().read(value, region)
-        if not re.search(r"</?[A-Za-z!?]", text):
-            return _speakable(text)
-        if len(text) > SPEECH_LIMIT_WITH_TAGS:
-            raise InputError(
-                f"has {len(text):,} characters with its tags, more than {SPEECH_LIMIT_WITH_TAGS:,}"
-            )
-        _speakable("".join(_speech(text).itertext()))
+        if errors := ssml.lint(text).errors:
+            raise SpeechError(errors)
         return text
 
 
@@ -345,24 +361,8 @@ def ending_of(path: str) -> str:
 
 
 def _speakable(spoken: str) -> str:
-    if len(spoken) > SPEECH_LIMIT:
+    if len(spoken) > ssml.SPOKEN_LIMIT:
         raise InputError(
-            f"has {len(spoken):,} characters to be spoken, more than {SPEECH_LIMIT:,}", "split the text"
+            f"has {len(spoken):,} characters to be spoken, more than {ssml.SPOKEN_LIMIT:,}", "split the text"
         )
     return spoken
-
-
-def _speech(text: str) -> "ET.Element[str]":
-    if "<!" in text or "<?" in text:
-        raise InputError("holds a declaration or a comment; SSML here knows tags alone")
-    try:
-        root = ET.fromstring(text.strip())  # noqa: S314 - declarations, hence entities, were refused above
-    except ET.ParseError as error:
-        line, column = error.position
-        hint = "put tags inside one <speak>…</speak>, write & as &amp; and < as &lt;"
-        raise InputError(
-            f"its tags are not well-formed (line {line}, column {column + 1} of the text)", hint
-        ) from error
-    if root.tag != "speak":
-        raise InputError(f"its outermost tag is <{root.tag}>", "put the whole text inside <speak>…</speak>")
-    return root

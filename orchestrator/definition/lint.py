@@ -13,9 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from orchestrator.definition import mistakes
 from orchestrator.definition.grammar import SECTIONS
 from orchestrator.definition.inputs import AnyInput, InputError, read_input, spec_of
-from orchestrator.definition.kinds import StepKindInfo, StepKinds
+from orchestrator.definition.kinds import API, StepKindInfo, StepKinds
 from orchestrator.definition.problems import Code
 from orchestrator.definition.tree import Mapping, Node, Place, Scalar, Sequence, Source
+from orchestrator.definition.uploads import unfit_categories
 from orchestrator.domain import expressions
 from orchestrator.domain.expressions import ExpressionError, Reference
 from orchestrator.domain.nearest import did_you_mean
@@ -76,6 +77,10 @@ class _Lint:
             if (named := rows.values.get("name")) is not None:
                 self._expressions(named, _Where(frozenset({"row", "inputs"})))
             self._fixed(rows.values.get("from"))
+        for place, message, suggestion in unfit_categories(
+            {name: step.node for name, step in self._steps.items()}
+        ):
+            self._source.report(place, Code.WRONG_PARAMETER, message, suggestion)
         self._cycles()
         return {step.name: tuple(step.needs) for step in self._steps.values()}
 
@@ -105,7 +110,10 @@ class _Lint:
             read_input(spec_of(declared), default.plain(), None)
         except InputError as error:
             at = default.place if isinstance(default, Scalar) else place
-            self._source.report(at, Code.WRONG_DEFAULT, f"the default of {name!r}: {error}", error.suggestion)
+            for part in error.parts:
+                self._source.report(
+                    at, Code.WRONG_DEFAULT, f"the default of {name!r}: {part}", part.suggestion
+                )
 
     def _uses(self, step: StepNode) -> None:
         uses = step.node.values.get("uses")
@@ -114,7 +122,8 @@ class _Lint:
         step.kind = self._kinds.get(uses.value)
         if step.kind is None:
             near = did_you_mean(uses.value, self._kinds)
-            known = f"known: {', '.join(sorted(self._kinds)[:20])}"
+            own = sorted(name for name in self._kinds if not name.startswith(API))
+            known = f"known: {', '.join(own[:20])}, and {API}<operation> for each operation of the API"
             self._source.report(
                 uses.place, Code.UNKNOWN_KIND, f"there is no step kind {uses.value!r}", near or known
             )

@@ -116,7 +116,8 @@ class _Preparation:
                 try:
                     shared[name] = self._read(spec, value, folders)
                 except InputError as error:
-                    self._report(path, error.code, f"{origin}: {error}", error.suggestion)
+                    for part in error.parts:
+                        self._report(path, part.code, f"{origin}: {part}", part.suggestion)
             elif name not in columns:
                 if spec.required:
                     near = did_you_mean(name, columns)
@@ -165,8 +166,9 @@ class _Preparation:
             try:
                 inputs[name] = self._read(spec, value, folders)
             except InputError as error:
-                self.problems.append(
-                    table.problem(row, name, error.code, f"{name}: {error}", error.suggestion)
+                self.problems.extend(
+                    table.problem(row, name, part.code, f"{name}: {part}", part.suggestion)
+                    for part in error.parts
                 )
         return {name: inputs.get(name) for name in self.pipeline.inputs}
 

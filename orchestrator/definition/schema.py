@@ -6,17 +6,19 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from orchestrator.definition.grammar import PipelinePart
-from orchestrator.definition.kinds import StepKinds
+from orchestrator.definition.kinds import API, StepKinds
 
 _DIALECT: Final = "http://json-schema.org/draft-07/schema#"
 #: Keywords of OpenAPI or of later drafts that say nothing in draft-07.
 _FOREIGN: Final = frozenset({"discriminator", "$defs"})
+#: What the outline of an API call's parameters keeps beside their names.
+_OUTLINED: Final = frozenset({"description", "required", "additionalProperties"})
 #: A value that is worked out later may stand in place of any literal parameter.
 _EXPRESSION: Final[Mapping[str, Any]] = {"type": "string", "pattern": r"\$\{\{"}
 
 
 def definition_schema(kinds: StepKinds | None = None) -> dict[str, Any]:
-    """The schema; with `kinds`, `uses` and the parameters in `with` are described too."""
+    """The schema; with `kinds`, `uses` and the parameters in `with` are described too, those of `api.*` in outline."""
     schema: dict[str, Any] = {"$schema": _DIALECT, **_draft_07(PipelinePart)}
     definitions: dict[str, Any] = schema["definitions"]
     if kinds:
@@ -26,11 +28,14 @@ def definition_schema(kinds: StepKinds | None = None) -> dict[str, Any]:
         for name, kind in sorted(kinds.items()):
             params = _draft_07(kind.params)
             inner = params.pop("definitions", {})
-            prefix = f"{name}."
-            definitions.update(
-                {prefix + key: _renderable(_prefixed(value, prefix)) for key, value in inner.items()}
-            )
-            definitions[name] = _renderable(_prefixed(params, prefix))
+            if name.startswith(API):
+                definitions[name] = _outline(params)
+            else:
+                prefix = f"{name}."
+                definitions.update(
+                    {prefix + key: _renderable(_prefixed(value, prefix)) for key, value in inner.items()}
+                )
+                definitions[name] = _renderable(_prefixed(params, prefix))
             then: dict[str, Any] = {"properties": {"with": {"$ref": f"#/definitions/{name}"}}}
             if params.get("required"):
                 then["required"] = ["with"]
@@ -74,6 +79,28 @@ def _prefixed(value: Any, prefix: str) -> Any:
             return [_prefixed(item, prefix) for item in value]
         case _:
             return value
+
+
+def _outline(schema: dict[str, Any]) -> dict[str, Any]:
+    """The names of an API call's parameters and what they mean; `validate` checks the rest.
+
+    The whole models of all operations would be many times as long as everything else together.
+    """
+    members = schema.get("properties", {})
+    shown = {
+        name: {key: member[key] for key in member if key == "description"} | _choices(member)
+        for name, member in members.items()
+    }
+    kept = {key: item for key, item in schema.items() if key in _OUTLINED}
+    return {"type": "object", **kept, "properties": shown}
+
+
+def _choices(member: dict[str, Any]) -> dict[str, Any]:
+    """What an editor can offer for a member with few values, beside an expression."""
+    options = [option for option in member.get("anyOf", [member]) if "enum" in option]
+    if not options:
+        return {}
+    return {"anyOf": [{"enum": options[0]["enum"]}, dict(_EXPRESSION)]}
 
 
 def _renderable(schema: dict[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,8 @@ class Operation(Generic[Q, R]):
     required_query: tuple[str, ...] = ()
     #: Those that take a list, sent as repeated pairs as the official SDK does (other lists are joined by commas).
     list_query: tuple[str, ...] = ()
+    #: Field of the answer that holds a page's items; empty: the answer doesn't come in pages.
+    items: str = ""
     #: Sending it twice makes, and may charge, two of something.
     creates: bool = False
     #: It changes nothing, so an unknown end doesn't matter.

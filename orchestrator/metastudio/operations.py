@@ -153,6 +153,7 @@ list_assets: Operation[None, digital_asset.ListAssetsResponse] = Operation(
         "supported_service",
     ),
     list_query=("accurate_query_field", "asset_id"),
+    items="assets",
     reads=True,
 )
 update_digital_asset: Operation[
@@ -306,6 +307,7 @@ list_video_scripts: Operation[None, video_script.ListVideoScriptsResponse] = Ope
     summary="List video scripts",
     response_ref="video_script:ListVideoScriptsResponse",
     query=("offset", "limit", "name", "script_catalog", "view_mode"),
+    items="video_scripts",
     reads=True,
 )
 show_video_script: Operation[None, video_script.ShowVideoScriptResponse] = Operation(
@@ -371,6 +373,7 @@ list_digital_human_video: Operation[None, video_production.ListDigitalHumanVideo
         "job_id",
     ),
     list_query=("fuzzy_query_field",),
+    items="jobs",
     reads=True,
 )
 create2_d_digital_human_video: Operation[
@@ -439,6 +442,7 @@ list_smart_live_rooms: Operation[None, live_room.ListSmartLiveRoomsResponse] = O
         "room_type",
         "template_own_type",
     ),
+    items="smart_live_rooms",
     reads=True,
 )
 show_smart_live_room: Operation[None, live_room.SmartLiveRoomInfo] = Operation(
@@ -493,6 +497,7 @@ list_interaction_rule_groups: Operation[None, live_room.ListInteractionRuleGroup
     summary="List interaction rule libraries",
     response_ref="live_room:ListInteractionRuleGroupsResponse",
     query=("offset", "limit", "create_since", "create_until", "group_name"),
+    items="interaction_rule_groups",
     reads=True,
 )
 update_interaction_rule_group: Operation[
@@ -536,6 +541,7 @@ list_smart_live: Operation[None, live_task.ListSmartLiveResponse] = Operation(
     summary="List live jobs of a room",
     response_ref="live_task:ListSmartLiveResponse",
     query=("offset", "limit", "state", "sort_key", "sort_dir", "create_since", "create_until"),
+    items="smart_live_jobs",
     reads=True,
 )
 show_smart_live: Operation[None, live_task.SmartLiveJob] = Operation(
@@ -579,6 +585,7 @@ list_smart_live_jobs: Operation[None, live_task.ListSmartLiveJobsResponse] = Ope
     summary="List live jobs of the tenant",
     response_ref="live_task:ListSmartLiveJobsResponse",
     query=("offset", "limit", "state", "sort_key", "sort_dir", "create_since", "create_until", "room_name"),
+    items="smart_live_jobs",
     reads=True,
 )
 live_event_report: Operation[live_task.ReportLiveEventReq, live_task.LiveEventReportResponse] = Operation(
@@ -617,6 +624,7 @@ list_products: Operation[None, live_product.ListProductsResponse] = Operation(
     summary="List products",
     response_ref="live_product:ListProductsResponse",
     query=("offset", "limit", "sort_key", "sort_dir", "create_until", "create_since", "name", "tag", "state"),
+    items="products",
     reads=True,
 )
 update_product: Operation[live_product.UpdateProductRequestBody, None] = Operation(
@@ -694,6 +702,7 @@ list2d_model_training_job: Operation[None, image_modeling.List2dModelTrainingJob
         "model_resolution",
         "is_flexus",
     ),
+    items="jobs",
     reads=True,
 )
 show2d_model_training_job: Operation[None, image_modeling.Show2dModelTrainingJobResponse] = Operation(
@@ -801,6 +810,7 @@ list_voice_training_job: Operation[None, voice_modeling.ListVoiceTrainingJobResp
         "tag",
         "job_type",
     ),
+    items="jobs",
     reads=True,
 )
 commit_voice_training_job: Operation[voice_modeling.CommitJobReq, None] = Operation(
@@ -839,6 +849,7 @@ list_job_operation_log: Operation[None, voice_modeling.ListJobOperationLogRespon
     summary="Operation log of a voice training job",
     response_ref="voice_modeling:ListJobOperationLogResponse",
     query=("offset", "limit"),
+    items="operations",
     reads=True,
 )
 show_job_uploading_address: Operation[None, voice_modeling.ShowJobUploadingAddressResponse] = Operation(

@@ -5,22 +5,27 @@ serve: a request with a typo has to fail here, before it costs a call, while an 
 reference doesn't know (the service is ahead of its document) must never fail a video that is already paid for.
 """
 
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
-
-#: A value is hidden from reprs when its name ends so: presigned URLs and keys are as good as passwords.
-_HIDDEN_ENDINGS = ("url", "urls", "url_list", "key", "keys", "secret", "token", "password")
-
-#: Errors of a scalar; a wrong object or list is no detail that may be dropped.
-_SCALAR_ERRORS = frozenset(
-    {
-        *("string_type", "string_unicode"),
-        *("int_type", "int_parsing", "int_parsing_size", "int_from_float"),
-        *("float_type", "float_parsing", "bool_type", "bool_parsing", "finite_number"),
-    }
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
 )
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
+
+from orchestrator.metastudio.conditions.base import Condition
+from orchestrator.metastudio.models.lenient import loosen
+from orchestrator.metastudio.withheld import HIDDEN, is_withheld, with_hidden
+
+#: As the `context` of a validation: the fields alone are checked, not the conditions between them.
+FIELDS_ONLY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class _Model(BaseModel):
@@ -38,46 +43,68 @@ class _Model(BaseModel):
     )
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        for name, value in super().__repr_args__():
-            if value is None:
-                continue
-            hidden = name is not None and name.lower().endswith(_HIDDEN_ENDINGS)
-            yield name, "***" if hidden else value
+        # Presigned URLs and keys are as good as passwords.
+        shown = [(name, value) for name, value in super().__repr_args__() if value is not None]
+        names = {name for name, _ in shown if name is not None}
+        for name, value in shown:
+            hidden = name is not None and is_withheld(name, None, names)
+            yield name, HIDDEN if hidden else with_hidden(value)
 
 
 class RequestModel(_Model):
     """A body, or a part of one, that we send: every constraint of the reference holds, unknown fields are errors.
 
-    A field left None isn't sent, so the service's default applies.
+    A field left None isn't sent, so the service's default applies. What the reference asks of several fields together
+    is in `CONDITIONS`; all that aren't met are reported at once, as errors of the type `condition`, each with the
+    location of the field to change and, in its context, the service's own error code if it has one.
     """
 
     model_config = ConfigDict(extra="forbid")
+
+    CONDITIONS: ClassVar[tuple[Condition, ...]] = ()
+
+    @model_validator(mode="after")
+    def _meet_conditions(self, info: ValidationInfo) -> Self:
+        if info.context is FIELDS_ONLY:
+            return self
+        unmet = [one for condition in self.CONDITIONS for one in condition(self)]
+        if unmet:
+            errors = [
+                InitErrorDetails(
+                    type=PydanticCustomError("condition", "{what}", {"what": one.message, "code": one.code}),
+                    loc=one.loc,
+                    input=None,
+                )
+                for one in unmet
+            ]
+            raise ValidationError.from_exception_data(type(self).__name__, errors, hide_input=True)
+        return self
+
+
+class SpeechModel(RequestModel):
+    """A request whose `text` is spoken."""
+
+    @field_validator("text", mode="before", check_fields=False)
+    @classmethod
+    def _without_mark(cls, text: Any) -> Any:
+        # Editors put a byte order mark in front of a file; nobody means to say it.
+        return text.removeprefix("\ufeff") if isinstance(text, str) else text
 
 
 class ResponseModel(_Model):
     """A body, or a part of one, that we receive: all is optional, unknown fields and values are kept.
 
-    Numbers written as text and text written as a number are read. A scalar that can't be read at all (`"656,"` for a
-    number) becomes None, and so does an empty string in place of an object; any other misfit is an error.
+    Numbers written as text and text written as a number are read, and a fraction where a whole number is due is
+    rounded. What can't be read at all (`"656,"` for a number, text for an object) is None, at its own level: the rest
+    of the answer is read. Among objects in a list, what is none, null too, is an empty one; among scalars it is left
+    out. Only a body that is no object is an error. Values and fields that the service, its document and its examples spell differently are read as
+    `spelling` says.
     """
 
     model_config = ConfigDict(extra="allow")
 
-    @model_validator(mode="wrap")
     @classmethod
-    def _read_leniently(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return handler(data)
-        except ValidationError as error:
-            if not isinstance(data, dict):
-                raise
-            mended = dict(data)
-            for detail in error.errors(include_url=False, include_context=False):
-                name = detail["loc"][0]
-                raw = data.get(name)
-                if len(detail["loc"]) > 1 or (detail["type"] not in _SCALAR_ERRORS and raw != ""):
-                    raise
-                mended[name] = (
-                    round(raw) if isinstance(raw, float) and detail["type"] == "int_from_float" else None
-                )
-            return handler(mended)
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        loosen(schema, handler.resolve_ref_schema)
+        return schema

@@ -7,11 +7,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from orchestrator.metastudio.models.base import RequestModel, ResponseModel
+from orchestrator.metastudio.conditions import live, picture, speech
+from orchestrator.metastudio.models.base import RequestModel, ResponseModel, SpeechModel
 
 
 class ErrorResponse(RequestModel):
-    """ErrorResponse, as the service takes it.
+    """ErrorResponse, as it is sent.
 
     Reference: tables 4-23, 4-28, 4-54, 4-58 and others.
     """
@@ -21,7 +22,7 @@ class ErrorResponse(RequestModel):
 
 
 class ErrorResponseRead(ResponseModel):
-    """ErrorResponse, as the service returns it.
+    """ErrorResponse, as it is received.
 
     Reference: tables 4-23, 4-28, 4-54, 4-58 and others.
     """
@@ -31,7 +32,7 @@ class ErrorResponseRead(ResponseModel):
 
 
 class AudioDriveActionConfig(RequestModel):
-    """AudioDriveActionConfig, as the service takes it.
+    """AudioDriveActionConfig, as it is sent.
 
     Reference: tables 5-12, 5-50, 5-78, 5-129 and others.
     """
@@ -44,7 +45,7 @@ class AudioDriveActionConfig(RequestModel):
 
 
 class AudioDriveActionConfigRead(ResponseModel):
-    """AudioDriveActionConfig, as the service returns it.
+    """AudioDriveActionConfig, as it is received.
 
     Reference: tables 5-12, 5-50, 5-78, 5-129 and others.
     """
@@ -57,7 +58,7 @@ class AudioDriveActionConfigRead(ResponseModel):
 
 
 class HumanPosition2D(RequestModel):
-    """HumanPosition2D, as the service takes it.
+    """HumanPosition2D, as it is sent.
 
     Reference: tables 5-132, 5-168, 6-6, 6-61 and others.
     """
@@ -70,7 +71,7 @@ class HumanPosition2D(RequestModel):
 
 
 class HumanPosition2DRead(ResponseModel):
-    """HumanPosition2D, as the service returns it.
+    """HumanPosition2D, as it is received.
 
     Reference: tables 5-132, 5-168, 6-6, 6-61 and others.
     """
@@ -83,7 +84,7 @@ class HumanPosition2DRead(ResponseModel):
 
 
 class HumanSize2D(RequestModel):
-    """HumanSize2D, as the service takes it.
+    """HumanSize2D, as it is sent.
 
     Reference: tables 5-133, 5-169, 6-7, 6-62 and others.
     """
@@ -93,7 +94,7 @@ class HumanSize2D(RequestModel):
 
 
 class HumanSize2DRead(ResponseModel):
-    """HumanSize2D, as the service returns it.
+    """HumanSize2D, as it is received.
 
     Reference: tables 5-133, 5-169, 6-7, 6-62 and others.
     """
@@ -103,10 +104,12 @@ class HumanSize2DRead(ResponseModel):
 
 
 class BackgroundConfigInfo(RequestModel):
-    """BackgroundConfigInfo, as the service takes it.
+    """BackgroundConfigInfo, as it is sent.
 
     Reference: tables 5-131, 5-167, 6-5, 6-60 and others.
     """
+
+    CONDITIONS = (picture.background_is_given,)
 
     background_type: Literal["IMAGE", "COLOR"]
     background_title: str | None = Field(default=None, description="no effect on avatar video")
@@ -130,7 +133,7 @@ class BackgroundConfigInfo(RequestModel):
 
 
 class BackgroundConfigInfoRead(ResponseModel):
-    """BackgroundConfigInfo, as the service returns it.
+    """BackgroundConfigInfo, as it is received.
 
     Reference: tables 5-131, 5-167, 6-5, 6-60 and others.
     """
@@ -154,7 +157,7 @@ class BackgroundConfigInfoRead(ResponseModel):
 
 
 class BackgroundMusicConfig(RequestModel):
-    """BackgroundMusicConfig, as the service takes it.
+    """BackgroundMusicConfig, as it is sent.
 
     Reference: tables 5-7, 5-45, 5-73, 5-144 and others.
     """
@@ -164,7 +167,7 @@ class BackgroundMusicConfig(RequestModel):
 
 
 class BackgroundMusicConfigRead(ResponseModel):
-    """BackgroundMusicConfig, as the service returns it.
+    """BackgroundMusicConfig, as it is received.
 
     Reference: tables 5-7, 5-45, 5-73, 5-144 and others.
     """
@@ -174,7 +177,7 @@ class BackgroundMusicConfigRead(ResponseModel):
 
 
 class VoiceConfig(RequestModel):
-    """VoiceConfig, as the service takes it.
+    """VoiceConfig, as it is sent.
 
     Reference: tables 5-4, 5-42, 5-70, 5-123 and others.
     """
@@ -186,7 +189,7 @@ class VoiceConfig(RequestModel):
 
 
 class VoiceConfigRead(ResponseModel):
-    """VoiceConfig, as the service returns it.
+    """VoiceConfig, as it is received.
 
     Reference: tables 5-4, 5-42, 5-70, 5-123 and others.
     """
@@ -198,7 +201,7 @@ class VoiceConfigRead(ResponseModel):
 
 
 class CoStreamerConfig(RequestModel):
-    """CoStreamerConfig, as the service takes it.
+    """CoStreamerConfig, as it is sent.
 
     Reference: tables 6-35, 6-90, 6-132, 6-168 and others.
     """
@@ -210,7 +213,7 @@ class CoStreamerConfig(RequestModel):
 
 
 class CoStreamerConfigRead(ResponseModel):
-    """CoStreamerConfig, as the service returns it.
+    """CoStreamerConfig, as it is received.
 
     Reference: tables 6-35, 6-90, 6-132, 6-168 and others.
     """
@@ -222,7 +225,7 @@ class CoStreamerConfigRead(ResponseModel):
 
 
 class ReviewConfig(RequestModel):
-    """ReviewConfig, as the service takes it.
+    """ReviewConfig, as it is sent.
 
     Reference: tables 4-4, 4-62, 5-8, 5-46 and others.
     """
@@ -231,7 +234,7 @@ class ReviewConfig(RequestModel):
 
 
 class ReviewConfigRead(ResponseModel):
-    """ReviewConfig, as the service returns it.
+    """ReviewConfig, as it is received.
 
     Reference: tables 4-4, 4-62, 5-8, 5-46 and others.
     """
@@ -240,7 +243,7 @@ class ReviewConfigRead(ResponseModel):
 
 
 class SubtitleConfig(RequestModel):
-    """SubtitleConfig, as the service takes it.
+    """SubtitleConfig, as it is sent.
 
     Reference: tables 5-6, 5-44, 5-72, 5-125 and others.
     """
@@ -262,7 +265,7 @@ class SubtitleConfig(RequestModel):
 
 
 class SubtitleConfigRead(ResponseModel):
-    """SubtitleConfig, as the service returns it.
+    """SubtitleConfig, as it is received.
 
     Reference: tables 5-6, 5-44, 5-72, 5-125 and others.
     """
@@ -279,10 +282,12 @@ class SubtitleConfigRead(ResponseModel):
 
 
 class VideoConfig(RequestModel):
-    """VideoConfig, as the service takes it.
+    """VideoConfig, as it is sent.
 
     Reference: tables 5-124, 5-160, 6-29, 6-84 and others.
     """
+
+    CONDITIONS = (picture.size_can_be_resized_to, picture.origin_is_of_a_crop)
 
     clip_mode: Literal["RESIZE", "CROP"] | None = Field(default=None, description="default RESIZE")
     codec: Literal["H264", "VP8"] = Field(description="VP8 (WebM) only for avatar video; H264 gives MP4")
@@ -309,7 +314,7 @@ class VideoConfig(RequestModel):
 
 
 class VideoConfigRead(ResponseModel):
-    """VideoConfig, as the service returns it.
+    """VideoConfig, as it is received.
 
     Reference: tables 5-124, 5-160, 6-29, 6-84 and others.
     """
@@ -335,17 +340,19 @@ class VideoConfigRead(ResponseModel):
     is_enable_super_resolution: bool | None = Field(default=None, description="avatar video only")
 
 
-class TextConfig(RequestModel):
-    """TextConfig, as the service takes it.
+class TextConfig(SpeechModel):
+    """TextConfig, as it is sent.
 
     Reference: tables 5-11, 5-49, 5-77, 5-128 and others.
     """
+
+    CONDITIONS = (speech.text_can_be_spoken,)
 
     text: str = Field(max_length=131072, description="plain or SSML; 10,000 characters without tags")
 
 
 class TextConfigRead(ResponseModel):
-    """TextConfig, as the service returns it.
+    """TextConfig, as it is received.
 
     Reference: tables 5-11, 5-49, 5-77, 5-128 and others.
     """
@@ -354,7 +361,7 @@ class TextConfigRead(ResponseModel):
 
 
 class LayerPositionConfig(RequestModel):
-    """LayerPositionConfig, as the service takes it.
+    """LayerPositionConfig, as it is sent.
 
     Reference: tables 5-15, 5-53, 5-81, 5-136 and others.
     """
@@ -365,7 +372,7 @@ class LayerPositionConfig(RequestModel):
 
 
 class LayerPositionConfigRead(ResponseModel):
-    """LayerPositionConfig, as the service returns it.
+    """LayerPositionConfig, as it is received.
 
     Reference: tables 5-15, 5-53, 5-81, 5-136 and others.
     """
@@ -376,7 +383,7 @@ class LayerPositionConfigRead(ResponseModel):
 
 
 class LayerSizeConfig(RequestModel):
-    """LayerSizeConfig, as the service takes it.
+    """LayerSizeConfig, as it is sent.
 
     Reference: tables 5-16, 5-54, 5-82, 5-137 and others.
     """
@@ -386,7 +393,7 @@ class LayerSizeConfig(RequestModel):
 
 
 class LayerSizeConfigRead(ResponseModel):
-    """LayerSizeConfig, as the service returns it.
+    """LayerSizeConfig, as it is received.
 
     Reference: tables 5-16, 5-54, 5-82, 5-137 and others.
     """
@@ -396,7 +403,7 @@ class LayerSizeConfigRead(ResponseModel):
 
 
 class ImageLayerConfig(RequestModel):
-    """ImageLayerConfig, as the service takes it.
+    """ImageLayerConfig, as it is sent.
 
     Reference: tables 5-17, 5-55, 5-83, 5-138 and others.
     """
@@ -405,7 +412,7 @@ class ImageLayerConfig(RequestModel):
 
 
 class ImageLayerConfigRead(ResponseModel):
-    """ImageLayerConfig, as the service returns it.
+    """ImageLayerConfig, as it is received.
 
     Reference: tables 5-17, 5-55, 5-83, 5-138 and others.
     """
@@ -414,7 +421,7 @@ class ImageLayerConfigRead(ResponseModel):
 
 
 class VideoLayerConfig(RequestModel):
-    """VideoLayerConfig, as the service takes it.
+    """VideoLayerConfig, as it is sent.
 
     Reference: tables 5-18, 5-56, 5-84, 5-139 and others.
     """
@@ -427,7 +434,7 @@ class VideoLayerConfig(RequestModel):
 
 
 class VideoLayerConfigRead(ResponseModel):
-    """VideoLayerConfig, as the service returns it.
+    """VideoLayerConfig, as it is received.
 
     Reference: tables 5-18, 5-56, 5-84, 5-139 and others.
     """
@@ -438,7 +445,7 @@ class VideoLayerConfigRead(ResponseModel):
 
 
 class TextLayerConfig(RequestModel):
-    """TextLayerConfig, as the service takes it.
+    """TextLayerConfig, as it is sent.
 
     Reference: tables 5-19, 5-57, 5-85, 5-140 and others.
     """
@@ -452,7 +459,7 @@ class TextLayerConfig(RequestModel):
 
 
 class TextLayerConfigRead(ResponseModel):
-    """TextLayerConfig, as the service returns it.
+    """TextLayerConfig, as it is received.
 
     Reference: tables 5-19, 5-57, 5-85, 5-140 and others.
     """
@@ -464,10 +471,12 @@ class TextLayerConfigRead(ResponseModel):
 
 
 class LayerConfig(RequestModel):
-    """LayerConfig, as the service takes it.
+    """LayerConfig, as it is sent.
 
     Reference: tables 5-14, 5-52, 5-80, 5-135 and others.
     """
+
+    CONDITIONS = (picture.layer_is_of_its_type, picture.layer_has_a_source)
 
     layer_type: Literal["HUMAN", "IMAGE", "VIDEO", "TEXT"]
     asset_id: str | None = Field(default=None, max_length=64, description="empty for external assets")
@@ -482,7 +491,7 @@ class LayerConfig(RequestModel):
 
 
 class LayerConfigRead(ResponseModel):
-    """LayerConfig, as the service returns it.
+    """LayerConfig, as it is received.
 
     Reference: tables 5-14, 5-52, 5-80, 5-135 and others.
     """
@@ -498,7 +507,7 @@ class LayerConfigRead(ResponseModel):
 
 
 class SubtitleFileInfo(RequestModel):
-    """SubtitleFileInfo, as the service takes it.
+    """SubtitleFileInfo, as it is sent.
 
     Reference: tables 5-21, 5-59, 5-87, 5-142 and others.
     """
@@ -510,7 +519,7 @@ class SubtitleFileInfo(RequestModel):
 
 
 class SubtitleFileInfoRead(ResponseModel):
-    """SubtitleFileInfo, as the service returns it.
+    """SubtitleFileInfo, as it is received.
 
     Reference: tables 5-21, 5-59, 5-87, 5-142 and others.
     """
@@ -524,7 +533,7 @@ class SubtitleFileInfoRead(ResponseModel):
 
 
 class SubtitleFiles(RequestModel):
-    """SubtitleFiles, as the service takes it.
+    """SubtitleFiles, as it is sent.
 
     Reference: tables 5-20, 5-58, 5-86, 5-141 and others.
     """
@@ -534,7 +543,7 @@ class SubtitleFiles(RequestModel):
 
 
 class SubtitleFilesRead(ResponseModel):
-    """SubtitleFiles, as the service returns it.
+    """SubtitleFiles, as it is received.
 
     Reference: tables 5-20, 5-58, 5-86, 5-141 and others.
     """
@@ -544,7 +553,7 @@ class SubtitleFilesRead(ResponseModel):
 
 
 class PlayPolicy(RequestModel):
-    """PlayPolicy, as the service takes it.
+    """PlayPolicy, as it is sent.
 
     Reference: tables 6-28, 6-83, 6-125, 6-161 and others.
     """
@@ -567,7 +576,7 @@ class PlayPolicy(RequestModel):
 
 
 class PlayPolicyRead(ResponseModel):
-    """PlayPolicy, as the service returns it.
+    """PlayPolicy, as it is received.
 
     Reference: tables 6-28, 6-83, 6-125, 6-161 and others.
     """
@@ -587,10 +596,12 @@ class PlayPolicyRead(ResponseModel):
 
 
 class LiveEventCallBackConfig(RequestModel):
-    """LiveEventCallBackConfig, as the service takes it.
+    """LiveEventCallBackConfig, as it is sent.
 
     Reference: tables 6-31, 6-86, 6-128, 6-164 and others.
     """
+
+    CONDITIONS = (live.event_callback_has_its_key, live.event_callback_is_https)
 
     live_event_type_callback_url: str | None = Field(default=None, max_length=2048, description="HTTPS")
     auth_type: Literal["NONE", "MSS_A", "MSS_A_HEAD", "MEITUAN_DEFAULT"] | None = Field(
@@ -603,7 +614,7 @@ class LiveEventCallBackConfig(RequestModel):
 
 
 class LiveEventCallBackConfigRead(ResponseModel):
-    """LiveEventCallBackConfig, as the service returns it.
+    """LiveEventCallBackConfig, as it is received.
 
     Reference: tables 6-31, 6-86, 6-128, 6-164 and others.
     """
@@ -618,7 +629,7 @@ class LiveEventCallBackConfigRead(ResponseModel):
 
 
 class RTCLiveEventCallBackConfig(RequestModel):
-    """RTCLiveEventCallBackConfig, as the service takes it.
+    """RTCLiveEventCallBackConfig, as it is sent.
 
     Reference: tables 6-32, 6-87, 6-129, 6-165 and others.
     """
@@ -629,7 +640,7 @@ class RTCLiveEventCallBackConfig(RequestModel):
 
 
 class RTCLiveEventCallBackConfigRead(ResponseModel):
-    """RTCLiveEventCallBackConfig, as the service returns it.
+    """RTCLiveEventCallBackConfig, as it is received.
 
     Reference: tables 6-32, 6-87, 6-129, 6-165 and others.
     """
@@ -638,7 +649,7 @@ class RTCLiveEventCallBackConfigRead(ResponseModel):
 
 
 class OutputAssetInfo(ResponseModel):
-    """OutputAssetInfo, as the service returns it.
+    """OutputAssetInfo, as it is received.
 
     Reference: tables 5-114, 5-157.
     """
@@ -650,7 +661,7 @@ class OutputAssetInfo(ResponseModel):
 
 
 class PlatformLiveDetailInfo(ResponseModel):
-    """PlatformLiveDetailInfo, as the service returns it.
+    """PlatformLiveDetailInfo, as it is received.
 
     Reference: tables 6-92, 6-170, 6-293, 6-309 and others.
     """

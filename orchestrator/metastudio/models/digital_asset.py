@@ -7,12 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from orchestrator.metastudio.conditions import asset
 from orchestrator.metastudio.models.base import RequestModel, ResponseModel
 from orchestrator.metastudio.models.common import ErrorResponse, ErrorResponseRead, ReviewConfig
+from orchestrator.metastudio.models.spelling import spelt
 
 
 class ActionTagInfo(RequestModel):
-    """ActionTagInfo, as the service takes it.
+    """ActionTagInfo, as it is sent.
 
     Reference: tables 4-19, 4-50, 4-77, 4-101 and others.
     """
@@ -25,7 +27,7 @@ class ActionTagInfo(RequestModel):
 
 
 class ActionTagInfoRead(ResponseModel):
-    """ActionTagInfo, as the service returns it.
+    """ActionTagInfo, as it is received.
 
     Reference: tables 4-19, 4-50, 4-77, 4-101 and others.
     """
@@ -38,7 +40,7 @@ class ActionTagInfoRead(ResponseModel):
 
 
 class AnimationAssetMeta(RequestModel):
-    """AnimationAssetMeta, as the service takes it.
+    """AnimationAssetMeta, as it is sent.
 
     Reference: tables 4-13, 4-44, 4-71, 4-95 and others.
     """
@@ -51,7 +53,7 @@ class AnimationAssetMeta(RequestModel):
 
 
 class AnimationAssetMetaRead(ResponseModel):
-    """AnimationAssetMeta, as the service returns it.
+    """AnimationAssetMeta, as it is received.
 
     Reference: tables 4-13, 4-44, 4-71, 4-95 and others.
     """
@@ -66,18 +68,20 @@ class AnimationAssetMetaRead(ResponseModel):
 
 
 class AssetActionResult(ResponseModel):
-    """AssetActionResult, as the service returns it.
+    """AssetActionResult, as it is received.
 
     Reference: table 4-153.
     """
 
-    ret_status: str | None = Field(default=None, description="known: SUCCESS, FAILED")
+    ret_status: Annotated[str | None, spelt("SUCCESS")] = Field(
+        default=None, description="known: SUCCESS, FAILED"
+    )
     asset_ids: list[str] | None = None
     error_info: ErrorResponseRead | None = None
 
 
 class HumanModelMetaProperties(RequestModel):
-    """HumanModelMetaProperties, as the service takes it.
+    """HumanModelMetaProperties, as it is sent.
 
     Reference: tables 4-7, 4-37, 4-65, 4-88 and others.
     """
@@ -91,7 +95,7 @@ class HumanModelMetaProperties(RequestModel):
 
 
 class HumanModelMetaPropertiesRead(ResponseModel):
-    """HumanModelMetaProperties, as the service returns it.
+    """HumanModelMetaProperties, as it is received.
 
     Reference: tables 4-7, 4-37, 4-65, 4-88 and others.
     """
@@ -105,7 +109,7 @@ class HumanModelMetaPropertiesRead(ResponseModel):
 
 
 class ComponentInfo(RequestModel):
-    """ComponentInfo, as the service takes it.
+    """ComponentInfo, as it is sent.
 
     Reference: tables 4-8, 4-38, 4-66, 4-89 and others.
     """
@@ -116,7 +120,7 @@ class ComponentInfo(RequestModel):
 
 
 class ComponentInfoRead(ResponseModel):
-    """ComponentInfo, as the service returns it.
+    """ComponentInfo, as it is received.
 
     Reference: tables 4-8, 4-38, 4-66, 4-89 and others.
     """
@@ -127,7 +131,7 @@ class ComponentInfoRead(ResponseModel):
 
 
 class HumanModelAssetMeta(RequestModel):
-    """HumanModelAssetMeta, as the service takes it.
+    """HumanModelAssetMeta, as it is sent.
 
     Reference: tables 4-6, 4-36, 4-64, 4-87 and others.
     """
@@ -146,7 +150,7 @@ class HumanModelAssetMeta(RequestModel):
 
 
 class HumanModelAssetMetaRead(ResponseModel):
-    """HumanModelAssetMeta, as the service returns it.
+    """HumanModelAssetMeta, as it is received.
 
     Reference: tables 4-6, 4-36, 4-64, 4-87 and others.
     """
@@ -164,7 +168,7 @@ class HumanModelAssetMetaRead(ResponseModel):
 
 
 class ExternalVoiceAssetMeta(RequestModel):
-    """ExternalVoiceAssetMeta, as the service takes it.
+    """ExternalVoiceAssetMeta, as it is sent.
 
     Reference: tables 4-10, 4-41, 4-68, 4-92 and others.
     """
@@ -173,7 +177,7 @@ class ExternalVoiceAssetMeta(RequestModel):
 
 
 class ExternalVoiceAssetMetaRead(ResponseModel):
-    """ExternalVoiceAssetMeta, as the service returns it.
+    """ExternalVoiceAssetMeta, as it is received.
 
     Reference: tables 4-10, 4-41, 4-68, 4-92 and others.
     """
@@ -184,7 +188,7 @@ class ExternalVoiceAssetMetaRead(ResponseModel):
 
 
 class VoiceCapability(RequestModel):
-    """VoiceCapability, as the service takes it.
+    """VoiceCapability, as it is sent.
 
     Reference: tables 4-40, 4-91, 4-124.
     """
@@ -205,7 +209,7 @@ class VoiceCapability(RequestModel):
 
 
 class VoiceCapabilityRead(ResponseModel):
-    """VoiceCapability, as the service returns it.
+    """VoiceCapability, as it is received.
 
     Reference: tables 4-40, 4-91, 4-124.
     """
@@ -226,7 +230,7 @@ class VoiceCapabilityRead(ResponseModel):
 
 
 class VoiceModelAssetMeta(RequestModel):
-    """VoiceModelAssetMeta, as the service takes it.
+    """VoiceModelAssetMeta, as it is sent.
 
     Reference: tables 4-9, 4-39, 4-67, 4-90 and others.
     """
@@ -280,7 +284,7 @@ class VoiceModelAssetMeta(RequestModel):
 
 
 class VoiceModelAssetMetaRead(ResponseModel):
-    """VoiceModelAssetMeta, as the service returns it.
+    """VoiceModelAssetMeta, as it is received.
 
     Reference: tables 4-9, 4-39, 4-67, 4-90 and others.
     """
@@ -307,7 +311,7 @@ class VoiceModelAssetMetaRead(ResponseModel):
 
 
 class PPTPageInfo(RequestModel):
-    """PPTPageInfo, as the service takes it.
+    """PPTPageInfo, as it is sent.
 
     Reference: tables 4-12, 4-43, 4-70, 4-94 and others.
     """
@@ -320,7 +324,7 @@ class PPTPageInfo(RequestModel):
 
 
 class PPTPageInfoRead(ResponseModel):
-    """PPTPageInfo, as the service returns it.
+    """PPTPageInfo, as it is received.
 
     Reference: tables 4-12, 4-43, 4-70, 4-94 and others.
     """
@@ -333,7 +337,7 @@ class PPTPageInfoRead(ResponseModel):
 
 
 class PPTAssetMeta(RequestModel):
-    """PPTAssetMeta, as the service takes it.
+    """PPTAssetMeta, as it is sent.
 
     Reference: tables 4-11, 4-42, 4-69, 4-93 and others.
     """
@@ -350,7 +354,7 @@ class PPTAssetMeta(RequestModel):
 
 
 class PPTAssetMetaRead(ResponseModel):
-    """PPTAssetMeta, as the service returns it.
+    """PPTAssetMeta, as it is received.
 
     Reference: tables 4-11, 4-42, 4-69, 4-93 and others.
     """
@@ -365,7 +369,7 @@ class PPTAssetMetaRead(ResponseModel):
 
 
 class SceneComponentInfo(RequestModel):
-    """SceneComponentInfo, as the service takes it.
+    """SceneComponentInfo, as it is sent.
 
     Reference: tables 4-15, 4-46, 4-73, 4-97 and others.
     """
@@ -377,7 +381,7 @@ class SceneComponentInfo(RequestModel):
 
 
 class SceneComponentInfoRead(ResponseModel):
-    """SceneComponentInfo, as the service returns it.
+    """SceneComponentInfo, as it is received.
 
     Reference: tables 4-15, 4-46, 4-73, 4-97 and others.
     """
@@ -389,7 +393,7 @@ class SceneComponentInfoRead(ResponseModel):
 
 
 class SceneAssetMeta(RequestModel):
-    """SceneAssetMeta, as the service takes it.
+    """SceneAssetMeta, as it is sent.
 
     Reference: tables 4-14, 4-45, 4-72, 4-96 and others.
     """
@@ -401,7 +405,7 @@ class SceneAssetMeta(RequestModel):
 
 
 class SceneAssetMetaRead(ResponseModel):
-    """SceneAssetMeta, as the service returns it.
+    """SceneAssetMeta, as it is received.
 
     Reference: tables 4-14, 4-45, 4-72, 4-96 and others.
     """
@@ -413,7 +417,7 @@ class SceneAssetMetaRead(ResponseModel):
 
 
 class MaterialComponentInfo(RequestModel):
-    """MaterialComponentInfo, as the service takes it.
+    """MaterialComponentInfo, as it is sent.
 
     Reference: tables 4-17, 4-48, 4-75, 4-99 and others.
     """
@@ -424,7 +428,7 @@ class MaterialComponentInfo(RequestModel):
 
 
 class MaterialComponentInfoRead(ResponseModel):
-    """MaterialComponentInfo, as the service returns it.
+    """MaterialComponentInfo, as it is received.
 
     Reference: tables 4-17, 4-48, 4-75, 4-99 and others.
     """
@@ -437,7 +441,7 @@ class MaterialComponentInfoRead(ResponseModel):
 
 
 class MaterialAssetMeta(RequestModel):
-    """MaterialAssetMeta, as the service takes it.
+    """MaterialAssetMeta, as it is sent.
 
     Reference: tables 4-16, 4-47, 4-74, 4-98 and others.
     """
@@ -446,7 +450,7 @@ class MaterialAssetMeta(RequestModel):
 
 
 class MaterialAssetMetaRead(ResponseModel):
-    """MaterialAssetMeta, as the service returns it.
+    """MaterialAssetMeta, as it is received.
 
     Reference: tables 4-16, 4-47, 4-74, 4-98 and others.
     """
@@ -455,7 +459,7 @@ class MaterialAssetMetaRead(ResponseModel):
 
 
 class HumanModel2DAssetMeta(RequestModel):
-    """HumanModel2DAssetMeta, as the service takes it.
+    """HumanModel2DAssetMeta, as it is sent.
 
     Reference: tables 4-18, 4-49, 4-76, 4-100 and others.
     """
@@ -480,7 +484,7 @@ class HumanModel2DAssetMeta(RequestModel):
 
 
 class HumanModel2DAssetMetaRead(ResponseModel):
-    """HumanModel2DAssetMeta, as the service returns it.
+    """HumanModel2DAssetMeta, as it is received.
 
     Reference: tables 4-18, 4-49, 4-76, 4-100 and others.
     """
@@ -501,7 +505,7 @@ class HumanModel2DAssetMetaRead(ResponseModel):
 
 
 class ImageAssetMeta(RequestModel):
-    """ImageAssetMeta, as the service takes it.
+    """ImageAssetMeta, as it is sent.
 
     Reference: tables 4-20, 4-51, 4-78, 4-102 and others.
     """
@@ -515,7 +519,7 @@ class ImageAssetMeta(RequestModel):
 
 
 class ImageAssetMetaRead(ResponseModel):
-    """ImageAssetMeta, as the service returns it.
+    """ImageAssetMeta, as it is received.
 
     Reference: tables 4-20, 4-51, 4-78, 4-102 and others.
     """
@@ -529,7 +533,7 @@ class ImageAssetMetaRead(ResponseModel):
 
 
 class VideoAssetMeta(RequestModel):
-    """VideoAssetMeta, as the service takes it.
+    """VideoAssetMeta, as it is sent.
 
     Reference: tables 4-21, 4-52, 4-79, 4-103 and others.
     """
@@ -550,7 +554,7 @@ class VideoAssetMeta(RequestModel):
 
 
 class VideoAssetMetaRead(ResponseModel):
-    """VideoAssetMeta, as the service returns it.
+    """VideoAssetMeta, as it is received.
 
     Reference: tables 4-21, 4-52, 4-79, 4-103 and others.
     """
@@ -573,7 +577,7 @@ class VideoAssetMetaRead(ResponseModel):
 
 
 class AudioAssetMeta(RequestModel):
-    """AudioAssetMeta, as the service takes it.
+    """AudioAssetMeta, as it is sent.
 
     Reference: tables 4-22, 4-53, 4-80, 4-104 and others.
     """
@@ -587,7 +591,7 @@ class AudioAssetMeta(RequestModel):
 
 
 class AudioAssetMetaRead(ResponseModel):
-    """AudioAssetMeta, as the service returns it.
+    """AudioAssetMeta, as it is received.
 
     Reference: tables 4-22, 4-53, 4-80, 4-104 and others.
     """
@@ -601,7 +605,7 @@ class AudioAssetMetaRead(ResponseModel):
 
 
 class AssetExtraMeta(RequestModel):
-    """AssetExtraMeta, as the service takes it.
+    """AssetExtraMeta, as it is sent.
 
     Reference: tables 4-5, 4-35, 4-63, 4-86 and others.
     """
@@ -619,7 +623,7 @@ class AssetExtraMeta(RequestModel):
 
 
 class AssetExtraMetaRead(ResponseModel):
-    """AssetExtraMeta, as the service returns it.
+    """AssetExtraMeta, as it is received.
 
     Reference: tables 4-5, 4-35, 4-63, 4-86 and others.
     """
@@ -637,7 +641,7 @@ class AssetExtraMetaRead(ResponseModel):
 
 
 class FileExtraMeta(ResponseModel):
-    """FileExtraMeta, as the service returns it.
+    """FileExtraMeta, as it is received.
 
     Reference: tables 4-57, 4-108, 4-141.
     """
@@ -648,7 +652,7 @@ class FileExtraMeta(ResponseModel):
 
 
 class AssetFileInfo(ResponseModel):
-    """AssetFileInfo, as the service returns it.
+    """AssetFileInfo, as it is received.
 
     Reference: tables 4-56, 4-107, 4-140.
     """
@@ -672,7 +676,7 @@ class AssetFileInfo(ResponseModel):
 
 
 class AssetSharedConfig(RequestModel):
-    """AssetSharedConfig, as the service takes it.
+    """AssetSharedConfig, as it is sent.
 
     Reference: tables 4-25, 4-83.
     """
@@ -685,7 +689,7 @@ class AssetSharedConfig(RequestModel):
 
 
 class BatchAssetActionReq(RequestModel):
-    """BatchAssetActionReq, as the service takes it.
+    """BatchAssetActionReq, as it is sent.
 
     Reference: table 4-150.
     """
@@ -698,7 +702,7 @@ class BatchAssetActionReq(RequestModel):
 
 
 class BatchExecuteAssetActionResponse(ResponseModel):
-    """BatchExecuteAssetActionResponse, as the service returns it.
+    """BatchExecuteAssetActionResponse, as it is received.
 
     Reference: table 4-152.
     """
@@ -707,10 +711,12 @@ class BatchExecuteAssetActionResponse(ResponseModel):
 
 
 class SystemProperty(RequestModel):
-    """SystemProperty, as the service takes it.
+    """SystemProperty, as it is sent.
 
     Reference: tables 4-24, 4-55, 4-82, 4-106 and others.
     """
+
+    CONDITIONS = (asset.flag_is_yes,)
 
     action: Literal["ADD", "DELETE"] | None = None
     key: (
@@ -742,7 +748,7 @@ class SystemProperty(RequestModel):
 
 
 class SystemPropertyRead(ResponseModel):
-    """SystemProperty, as the service returns it.
+    """SystemProperty, as it is received.
 
     Reference: tables 4-24, 4-55, 4-82, 4-106 and others.
     """
@@ -756,10 +762,12 @@ class SystemPropertyRead(ResponseModel):
 
 
 class CreateDigitalAssetRequestBody(RequestModel):
-    """CreateDigitalAssetRequestBody, as the service takes it.
+    """CreateDigitalAssetRequestBody, as it is sent.
 
     Reference: table 4-3.
     """
+
+    CONDITIONS = (asset.metadata_matches_type, asset.cover_is_of_a_video)
 
     asset_name: str = Field(max_length=256)
     asset_description: str | None = Field(default=None, max_length=4096)
@@ -798,7 +806,7 @@ class CreateDigitalAssetRequestBody(RequestModel):
 
 
 class CreateDigitalAssetResponse(ResponseModel):
-    """CreateDigitalAssetResponse, as the service returns it.
+    """CreateDigitalAssetResponse, as it is received.
 
     Reference: table 4-27.
     """
@@ -807,7 +815,7 @@ class CreateDigitalAssetResponse(ResponseModel):
 
 
 class DigitalAssetInfo(ResponseModel):
-    """DigitalAssetInfo, as the service returns it.
+    """DigitalAssetInfo, as it is received.
 
     Reference: tables 4-34, 4-85, 4-118.
     """
@@ -819,7 +827,7 @@ class DigitalAssetInfo(ResponseModel):
     app_user_id: str | None = Field(default=None, description="value of X-App-UserId at creation")
     create_time: str | None = None
     update_time: str | None = None
-    asset_type: str | None = Field(
+    asset_type: Annotated[str | None, spelt("BUSINESS_CARD_TEMPLET")] = Field(
         default=None,
         description="known: VOICE_MODEL, VIDEO, IMAGE, PPT, MUSIC, AUDIO, COMMON_FILE, HUMAN_MODEL_2D, BUSINESS_CARD_TEMPLET, HUMAN_MODEL, SCENE, ANIMATION, MATERIAL, NORMAL_MODEL",
     )
@@ -844,7 +852,7 @@ class DigitalAssetInfo(ResponseModel):
 
 
 class DigitalAssetSummary(ResponseModel):
-    """DigitalAssetSummary, as the service returns it.
+    """DigitalAssetSummary, as it is received.
 
     Reference: table 4-162.
     """
@@ -855,7 +863,7 @@ class DigitalAssetSummary(ResponseModel):
         default=None,
         description="known: CREATING, FAILED, UNACTIVED, ACTIVED, DELETING, DELETED, BLOCK, WAITING_DELETE",
     )
-    asset_type: str | None = Field(
+    asset_type: Annotated[str | None, spelt("BUSINESS_CARD_TEMPLET")] = Field(
         default=None,
         description="known: VOICE_MODEL, VIDEO, IMAGE, PPT, MUSIC, AUDIO, COMMON_FILE, HUMAN_MODEL_2D, BUSINESS_CARD_TEMPLET, HUMAN_MODEL, SCENE, ANIMATION, MATERIAL, NORMAL_MODEL",
     )
@@ -864,7 +872,7 @@ class DigitalAssetSummary(ResponseModel):
 
 
 class ListAssetSummaryResponse(ResponseModel):
-    """ListAssetSummaryResponse, as the service returns it.
+    """ListAssetSummaryResponse, as it is received.
 
     Reference: table 4-161.
     """
@@ -873,7 +881,7 @@ class ListAssetSummaryResponse(ResponseModel):
 
 
 class ListAssetSummarysReq(RequestModel):
-    """ListAssetSummarysReq, as the service takes it.
+    """ListAssetSummarysReq, as it is sent.
 
     Reference: table 4-159.
     """
@@ -882,7 +890,7 @@ class ListAssetSummarysReq(RequestModel):
 
 
 class ListAssetsResponse(ResponseModel):
-    """ListAssetsResponse, as the service returns it.
+    """ListAssetsResponse, as it is received.
 
     Reference: table 4-33.
     """
@@ -892,7 +900,7 @@ class ListAssetsResponse(ResponseModel):
 
 
 class ReplicationEncInfo(RequestModel):
-    """ReplicationEncInfo, as the service takes it.
+    """ReplicationEncInfo, as it is sent.
 
     Reference: tables 4-168, 4-173.
     """
@@ -903,7 +911,7 @@ class ReplicationEncInfo(RequestModel):
 
 
 class ReplicationEncInfoRead(ResponseModel):
-    """ReplicationEncInfo, as the service returns it.
+    """ReplicationEncInfo, as it is received.
 
     Reference: tables 4-168, 4-173.
     """
@@ -914,7 +922,7 @@ class ReplicationEncInfoRead(ResponseModel):
 
 
 class ReplicationAssetInfo(RequestModel):
-    """ReplicationAssetInfo, as the service takes it.
+    """ReplicationAssetInfo, as it is sent.
 
     Reference: tables 4-167, 4-172.
     """
@@ -928,7 +936,7 @@ class ReplicationAssetInfo(RequestModel):
 
 
 class ReplicationAssetInfoRead(ResponseModel):
-    """ReplicationAssetInfo, as the service returns it.
+    """ReplicationAssetInfo, as it is received.
 
     Reference: tables 4-167, 4-172.
     """
@@ -940,10 +948,12 @@ class ReplicationAssetInfoRead(ResponseModel):
 
 
 class UpdateDigitalAssetRequestBody(RequestModel):
-    """UpdateDigitalAssetRequestBody, as the service takes it.
+    """UpdateDigitalAssetRequestBody, as it is sent.
 
     Reference: table 4-61.
     """
+
+    CONDITIONS = (asset.metadata_matches_type,)
 
     asset_name: str | None = Field(default=None, max_length=256)
     asset_description: str | None = Field(default=None, max_length=4096)

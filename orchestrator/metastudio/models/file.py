@@ -11,7 +11,7 @@ from orchestrator.metastudio.models.base import RequestModel, ResponseModel
 
 
 class ConfirmFileUploadRequestBody(RequestModel):
-    """ConfirmFileUploadRequestBody, as the service takes it.
+    """ConfirmFileUploadRequestBody, as it is sent.
 
     Reference: table 4-191.
     """
@@ -20,7 +20,7 @@ class ConfirmFileUploadRequestBody(RequestModel):
 
 
 class CreateFileResponse(ResponseModel):
-    """CreateFileResponse, as the service returns it.
+    """CreateFileResponse, as it is received.
 
     Reference: table 4-180.
     """
@@ -30,7 +30,7 @@ class CreateFileResponse(ResponseModel):
 
 
 class CreateLargeFileResponse(ResponseModel):
-    """CreateLargeFileResponse, as the service returns it.
+    """CreateLargeFileResponse, as it is received.
 
     Reference: table 4-200.
     """
@@ -40,7 +40,7 @@ class CreateLargeFileResponse(ResponseModel):
 
 
 class FilesCreateReq(RequestModel):
-    """FilesCreateReq, as the service takes it.
+    """FilesCreateReq, as it is sent.
 
     Reference: table 4-178.
     """
@@ -58,7 +58,7 @@ class FilesCreateReq(RequestModel):
 
 
 class LargeFilesCreateReq(RequestModel):
-    """LargeFilesCreateReq, as the service takes it.
+    """LargeFilesCreateReq, as it is sent.
 
     Reference: table 4-198.
     """

@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orchestrator.metastudio.models.base import RequestModel, ResponseModel
+from orchestrator.metastudio.conditions import speech
+from orchestrator.metastudio.models.base import RequestModel, ResponseModel, SpeechModel
 
 
 class CleanUpInsertCommand(RequestModel):
-    """CleanUpInsertCommand, as the service takes it.
+    """CleanUpInsertCommand, as it is sent.
 
     Reference: table 11-8.
     """
@@ -22,7 +23,7 @@ class CleanUpInsertCommand(RequestModel):
 
 
 class LivePlayingShootScriptItem(ResponseModel):
-    """LivePlayingShootScriptItem, as the service returns it.
+    """LivePlayingShootScriptItem, as it is received.
 
     Reference: table 11-7.
     """
@@ -32,7 +33,7 @@ class LivePlayingShootScriptItem(ResponseModel):
 
 
 class LivePlayingScriptInfo(ResponseModel):
-    """LivePlayingScriptInfo, as the service returns it.
+    """LivePlayingScriptInfo, as it is received.
 
     Reference: table 11-6.
     """
@@ -43,7 +44,7 @@ class LivePlayingScriptInfo(ResponseModel):
 
 
 class LivePlayingScriptList(ResponseModel):
-    """LivePlayingScriptList, as the service returns it.
+    """LivePlayingScriptList, as it is received.
 
     Reference: table 11-5.
     """
@@ -52,7 +53,7 @@ class LivePlayingScriptList(ResponseModel):
 
 
 class PlayAudioInfo(RequestModel):
-    """PlayAudioInfo, as the service takes it.
+    """PlayAudioInfo, as it is sent.
 
     Reference: table 11-4.
     """
@@ -65,17 +66,19 @@ class PlayAudioInfo(RequestModel):
     rule_index: str | None = Field(default=None, max_length=64, description="rule that triggered the reply")
 
 
-class PlayTextConfig(RequestModel):
+class PlayTextConfig(SpeechModel):
     """TextConfig of 11.5: minLength 1 instead of 0.
 
     Reference: table 11-3.
     """
 
+    CONDITIONS = (speech.text_can_be_spoken,)
+
     text: str = Field(min_length=1, max_length=131072, description="plain or SSML")
 
 
 class PlayTextInfo(RequestModel):
-    """PlayTextInfo, as the service takes it.
+    """PlayTextInfo, as it is sent.
 
     Reference: table 11-2.
     """
@@ -89,7 +92,7 @@ class PlayTextInfo(RequestModel):
 
 
 class ReplyCommandFinishMessage(ResponseModel):
-    """ReplyCommandFinishMessage, as the service returns it.
+    """ReplyCommandFinishMessage, as it is received.
 
     Reference: tables 6-31, 6-86.
     """
@@ -100,7 +103,7 @@ class ReplyCommandFinishMessage(ResponseModel):
 
 
 class RtcLiveProgressData(ResponseModel):
-    """RtcLiveProgressData, as the service returns it.
+    """RtcLiveProgressData, as it is received.
 
     Reference: part of the schema that holds it.
     """
@@ -113,7 +116,7 @@ class RtcLiveProgressData(ResponseModel):
 
 
 class RtcLiveProgressMessage(ResponseModel):
-    """RtcLiveProgressMessage, as the service returns it.
+    """RtcLiveProgressMessage, as it is received.
 
     Reference: table 6-32.
     """
@@ -123,7 +126,7 @@ class RtcLiveProgressMessage(ResponseModel):
 
 
 class RtcReplyFinishData(ResponseModel):
-    """RtcReplyFinishData, as the service returns it.
+    """RtcReplyFinishData, as it is received.
 
     Reference: part of the schema that holds it.
     """
@@ -132,7 +135,7 @@ class RtcReplyFinishData(ResponseModel):
 
 
 class RtcReplyFinishMessage(ResponseModel):
-    """RtcReplyFinishMessage, as the service returns it.
+    """RtcReplyFinishMessage, as it is received.
 
     Reference: table 6-32.
     """
@@ -145,7 +148,7 @@ RtcLiveEventMessage = RtcLiveProgressMessage | RtcReplyFinishMessage
 
 
 class RtmpStreamStateMessage(ResponseModel):
-    """RtmpStreamStateMessage, as the service returns it.
+    """RtmpStreamStateMessage, as it is received.
 
     Reference: tables 6-31, 6-86.
     """
@@ -160,7 +163,7 @@ class RtmpStreamStateMessage(ResponseModel):
 
 
 class ShootScriptSwitchMessage(ResponseModel):
-    """ShootScriptSwitchMessage, as the service returns it.
+    """ShootScriptSwitchMessage, as it is received.
 
     Reference: table 6-31.
     """

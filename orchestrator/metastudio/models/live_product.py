@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from orchestrator.metastudio.conditions import live
 from orchestrator.metastudio.models.base import RequestModel, ResponseModel
 
 
 class ProductCoverInfo(RequestModel):
-    """ProductCoverInfo, as the service takes it.
+    """ProductCoverInfo, as it is sent.
 
     Reference: tables 6-360, 6-381.
     """
@@ -20,7 +21,7 @@ class ProductCoverInfo(RequestModel):
 
 
 class ProductTextInfo(RequestModel):
-    """ProductTextInfo, as the service takes it.
+    """ProductTextInfo, as it is sent.
 
     Reference: tables 6-361, 6-374, 6-382, 6-392 and others.
     """
@@ -30,7 +31,7 @@ class ProductTextInfo(RequestModel):
 
 
 class ProductTextInfoRead(ResponseModel):
-    """ProductTextInfo, as the service returns it.
+    """ProductTextInfo, as it is received.
 
     Reference: tables 6-361, 6-374, 6-382, 6-392 and others.
     """
@@ -40,7 +41,7 @@ class ProductTextInfoRead(ResponseModel):
 
 
 class ProductMediaInfo(RequestModel):
-    """ProductMediaInfo, as the service takes it.
+    """ProductMediaInfo, as it is sent.
 
     Reference: tables 6-362, 6-383, 6-404.
     """
@@ -56,10 +57,12 @@ class ProductMediaInfo(RequestModel):
 
 
 class CreateProductRequestBody(RequestModel):
-    """CreateProductRequestBody, as the service takes it.
+    """CreateProductRequestBody, as it is sent.
 
     Reference: table 6-359.
     """
+
+    CONDITIONS = (live.materials_are_listed_once,)
 
     name: str
     description: str | None = None
@@ -73,7 +76,7 @@ class CreateProductRequestBody(RequestModel):
 
 
 class CreateProductResponse(ResponseModel):
-    """CreateProductResponse, as the service returns it.
+    """CreateProductResponse, as it is received.
 
     Reference: table 6-364.
     """
@@ -82,7 +85,7 @@ class CreateProductResponse(ResponseModel):
 
 
 class ProductCoverDetailInfo(ResponseModel):
-    """ProductCoverDetailInfo, as the service returns it.
+    """ProductCoverDetailInfo, as it is received.
 
     Reference: tables 6-373, 6-391.
     """
@@ -93,7 +96,7 @@ class ProductCoverDetailInfo(ResponseModel):
 
 
 class ProductMediaDetailInfo(ResponseModel):
-    """ProductMediaDetailInfo, as the service returns it.
+    """ProductMediaDetailInfo, as it is received.
 
     Reference: tables 6-375, 6-393.
     """
@@ -113,7 +116,7 @@ class ProductMediaDetailInfo(ResponseModel):
 
 
 class ProductDetailInfo(ResponseModel):
-    """ProductDetailInfo, as the service returns it.
+    """ProductDetailInfo, as it is received.
 
     Reference: tables 6-372, 6-390.
     """
@@ -131,7 +134,7 @@ class ProductDetailInfo(ResponseModel):
 
 
 class ListProductsResponse(ResponseModel):
-    """ListProductsResponse, as the service returns it.
+    """ListProductsResponse, as it is received.
 
     Reference: table 6-371.
     """
@@ -141,7 +144,7 @@ class ListProductsResponse(ResponseModel):
 
 
 class ProductAssetRelation(RequestModel):
-    """ProductAssetRelation, as the service takes it.
+    """ProductAssetRelation, as it is sent.
 
     Reference: table 6-403.
     """
@@ -152,10 +155,12 @@ class ProductAssetRelation(RequestModel):
 
 
 class UpdateProductRequestBody(RequestModel):
-    """UpdateProductRequestBody, as the service takes it.
+    """UpdateProductRequestBody, as it is sent.
 
     Reference: table 6-380.
     """
+
+    CONDITIONS = (live.materials_are_listed_once,)
 
     name: str
     description: str | None = None

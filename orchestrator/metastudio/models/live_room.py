@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from orchestrator.metastudio.conditions import live, picture
 from orchestrator.metastudio.models.base import RequestModel, ResponseModel
 from orchestrator.metastudio.models.common import (
     BackgroundConfigInfo,
@@ -36,10 +37,11 @@ from orchestrator.metastudio.models.common import (
     VoiceConfig,
     VoiceConfigRead,
 )
+from orchestrator.metastudio.models.spelling import spelt
 
 
 class CreateInteractionRuleGroupResponse(ResponseModel):
-    """CreateInteractionRuleGroupResponse, as the service returns it.
+    """CreateInteractionRuleGroupResponse, as it is received.
 
     Reference: table 6-197.
     """
@@ -48,10 +50,12 @@ class CreateInteractionRuleGroupResponse(ResponseModel):
 
 
 class LiveAudioConfig(RequestModel):
-    """LiveAudioConfig, as the service takes it.
+    """LiveAudioConfig, as it is sent.
 
     Reference: tables 6-16, 6-71, 6-113, 6-149.
     """
+
+    CONDITIONS = (live.audio_has_a_source,)
 
     asset_id: str | None = Field(default=None, max_length=64, description="empty for external assets")
     audio_url: str | None = Field(
@@ -61,7 +65,7 @@ class LiveAudioConfig(RequestModel):
 
 
 class LiveAudioConfigRead(ResponseModel):
-    """LiveAudioConfig, as the service returns it.
+    """LiveAudioConfig, as it is received.
 
     Reference: tables 6-16, 6-71, 6-113, 6-149.
     """
@@ -72,7 +76,7 @@ class LiveAudioConfigRead(ResponseModel):
 
 
 class RelationProductInfo(RequestModel):
-    """RelationProductInfo, as the service takes it.
+    """RelationProductInfo, as it is sent.
 
     Reference: tables 6-17, 6-72, 6-114, 6-150.
     """
@@ -86,7 +90,7 @@ class RelationProductInfo(RequestModel):
 
 
 class RelationProductInfoRead(ResponseModel):
-    """RelationProductInfo, as the service returns it.
+    """RelationProductInfo, as it is received.
 
     Reference: tables 6-17, 6-72, 6-114, 6-150.
     """
@@ -100,7 +104,7 @@ class RelationProductInfoRead(ResponseModel):
 
 
 class LiveShootScriptItem(RequestModel):
-    """LiveShootScriptItem, as the service takes it.
+    """LiveShootScriptItem, as it is sent.
 
     Reference: tables 6-14, 6-69, 6-111, 6-147.
     """
@@ -113,7 +117,7 @@ class LiveShootScriptItem(RequestModel):
 
 
 class LiveShootScriptItemRead(ResponseModel):
-    """LiveShootScriptItem, as the service returns it.
+    """LiveShootScriptItem, as it is received.
 
     Reference: tables 6-14, 6-69, 6-111, 6-147.
     """
@@ -126,7 +130,7 @@ class LiveShootScriptItemRead(ResponseModel):
 
 
 class LiveVideoScriptInfo(RequestModel):
-    """LiveVideoScriptInfo, as the service takes it.
+    """LiveVideoScriptInfo, as it is sent.
 
     Reference: tables 6-4, 6-59, 6-101, 6-137.
     """
@@ -143,7 +147,7 @@ class LiveVideoScriptInfo(RequestModel):
 
 
 class LiveVideoScriptInfoRead(ResponseModel):
-    """LiveVideoScriptInfo, as the service returns it.
+    """LiveVideoScriptInfo, as it is received.
 
     Reference: tables 6-4, 6-59, 6-101, 6-137.
     """
@@ -160,7 +164,7 @@ class LiveVideoScriptInfoRead(ResponseModel):
 
 
 class LiveRoomInteractionConfig(RequestModel):
-    """LiveRoomInteractionConfig, as the service takes it.
+    """LiveRoomInteractionConfig, as it is sent.
 
     Reference: tables 6-18, 6-73, 6-115, 6-151.
     """
@@ -175,7 +179,7 @@ class LiveRoomInteractionConfig(RequestModel):
 
 
 class LiveRoomInteractionConfigRead(ResponseModel):
-    """LiveRoomInteractionConfig, as the service returns it.
+    """LiveRoomInteractionConfig, as it is received.
 
     Reference: tables 6-18, 6-73, 6-115, 6-151.
     """
@@ -190,7 +194,7 @@ class LiveRoomInteractionConfigRead(ResponseModel):
 
 
 class HitConditionTag(RequestModel):
-    """HitConditionTag, as the service takes it.
+    """HitConditionTag, as it is sent.
 
     Reference: tables 6-21, 6-76, 6-118, 6-154 and others.
     """
@@ -208,7 +212,7 @@ class HitConditionTag(RequestModel):
 
 
 class HitConditionTagRead(ResponseModel):
-    """HitConditionTag, as the service returns it.
+    """HitConditionTag, as it is received.
 
     Reference: tables 6-21, 6-76, 6-118, 6-154 and others.
     """
@@ -225,7 +229,7 @@ class HitConditionTagRead(ResponseModel):
 
 
 class HitCondition(RequestModel):
-    """HitCondition, as the service takes it.
+    """HitCondition, as it is sent.
 
     Reference: tables 6-20, 6-75, 6-117, 6-153 and others.
     """
@@ -238,7 +242,7 @@ class HitCondition(RequestModel):
 
 
 class HitConditionRead(ResponseModel):
-    """HitCondition, as the service returns it.
+    """HitCondition, as it is received.
 
     Reference: tables 6-20, 6-75, 6-117, 6-153 and others.
     """
@@ -252,7 +256,7 @@ class HitConditionRead(ResponseModel):
 
 
 class SmartImageLayerConfig(RequestModel):
-    """SmartImageLayerConfig, as the service takes it.
+    """SmartImageLayerConfig, as it is sent.
 
     Reference: tables 6-24, 6-79, 6-121, 6-157 and others.
     """
@@ -264,7 +268,7 @@ class SmartImageLayerConfig(RequestModel):
 
 
 class SmartImageLayerConfigRead(ResponseModel):
-    """SmartImageLayerConfig, as the service returns it.
+    """SmartImageLayerConfig, as it is received.
 
     Reference: tables 6-24, 6-79, 6-121, 6-157 and others.
     """
@@ -276,7 +280,7 @@ class SmartImageLayerConfigRead(ResponseModel):
 
 
 class SmartVideoLayerConfig(RequestModel):
-    """SmartVideoLayerConfig, as the service takes it.
+    """SmartVideoLayerConfig, as it is sent.
 
     Reference: tables 6-25, 6-80, 6-122, 6-158 and others.
     """
@@ -289,7 +293,7 @@ class SmartVideoLayerConfig(RequestModel):
 
 
 class SmartVideoLayerConfigRead(ResponseModel):
-    """SmartVideoLayerConfig, as the service returns it.
+    """SmartVideoLayerConfig, as it is received.
 
     Reference: tables 6-25, 6-80, 6-122, 6-158 and others.
     """
@@ -302,7 +306,7 @@ class SmartVideoLayerConfigRead(ResponseModel):
 
 
 class SmartTextLayerConfig(RequestModel):
-    """SmartTextLayerConfig, as the service takes it.
+    """SmartTextLayerConfig, as it is sent.
 
     Reference: tables 6-26, 6-81, 6-123, 6-159 and others.
     """
@@ -325,7 +329,7 @@ class SmartTextLayerConfig(RequestModel):
 
 
 class SmartTextLayerConfigRead(ResponseModel):
-    """SmartTextLayerConfig, as the service returns it.
+    """SmartTextLayerConfig, as it is received.
 
     Reference: tables 6-26, 6-81, 6-123, 6-159 and others.
     """
@@ -346,10 +350,12 @@ class SmartTextLayerConfigRead(ResponseModel):
 
 
 class SmartLayerConfig(RequestModel):
-    """SmartLayerConfig, as the service takes it.
+    """SmartLayerConfig, as it is sent.
 
     Reference: tables 6-23, 6-78, 6-120, 6-156 and others.
     """
+
+    CONDITIONS = (picture.layer_is_of_its_type, picture.layer_has_a_source)
 
     layer_type: Literal["IMAGE", "VIDEO", "TEXT"]
     asset_id: str | None = Field(default=None, description="empty for external assets")
@@ -361,7 +367,7 @@ class SmartLayerConfig(RequestModel):
 
 
 class SmartLayerConfigRead(ResponseModel):
-    """SmartLayerConfig, as the service returns it.
+    """SmartLayerConfig, as it is received.
 
     Reference: tables 6-23, 6-78, 6-120, 6-156 and others.
     """
@@ -376,17 +382,19 @@ class SmartLayerConfigRead(ResponseModel):
 
 
 class ReplyAudioInfo(RequestModel):
-    """ReplyAudioInfo, as the service takes it.
+    """ReplyAudioInfo, as it is sent.
 
     Reference: tables 6-27, 6-82, 6-124, 6-160 and others.
     """
+
+    CONDITIONS = (live.reply_has_its_audio,)
 
     audio_url: str | None = None
     audio_name: str | None = None
 
 
 class ReplyAudioInfoRead(ResponseModel):
-    """ReplyAudioInfo, as the service returns it.
+    """ReplyAudioInfo, as it is received.
 
     Reference: tables 6-27, 6-82, 6-124, 6-160 and others.
     """
@@ -396,10 +404,12 @@ class ReplyAudioInfoRead(ResponseModel):
 
 
 class TriggerProcess(RequestModel):
-    """TriggerProcess, as the service takes it.
+    """TriggerProcess, as it is sent.
 
     Reference: tables 6-22, 6-77, 6-119, 6-155 and others.
     """
+
+    CONDITIONS = (live.intelligent_reply_has_a_robot,)
 
     time_window: int | None = Field(
         default=None, ge=-1, le=7200, description="seconds; -1 once per live, 0 always, n once per n s"
@@ -425,7 +435,7 @@ class TriggerProcess(RequestModel):
 
 
 class TriggerProcessRead(ResponseModel):
-    """TriggerProcess, as the service returns it.
+    """TriggerProcess, as it is received.
 
     Reference: tables 6-22, 6-77, 6-119, 6-155 and others.
     """
@@ -452,10 +462,12 @@ class TriggerProcessRead(ResponseModel):
 
 
 class LiveRoomInteractionRuleInfo(RequestModel):
-    """LiveRoomInteractionRuleInfo, as the service takes it.
+    """LiveRoomInteractionRuleInfo, as it is sent.
 
     Reference: tables 6-19, 6-74, 6-116, 6-152.
     """
+
+    CONDITIONS = (live.preset_script_matches_content,)
 
     rule_index: str | None = Field(default=None, max_length=64, description="no need to set")
     rule_name: str | None = Field(default=None, max_length=256)
@@ -481,7 +493,7 @@ class LiveRoomInteractionRuleInfo(RequestModel):
 
 
 class LiveRoomInteractionRuleInfoRead(ResponseModel):
-    """LiveRoomInteractionRuleInfo, as the service returns it.
+    """LiveRoomInteractionRuleInfo, as it is received.
 
     Reference: tables 6-19, 6-74, 6-116, 6-152.
     """
@@ -502,10 +514,12 @@ class LiveRoomInteractionRuleInfoRead(ResponseModel):
 
 
 class SharedConfig(RequestModel):
-    """SharedConfig, as the service takes it.
+    """SharedConfig, as it is sent.
 
     Reference: tables 6-34, 6-50, 6-89, 6-131 and others.
     """
+
+    CONDITIONS = (live.details_are_of_shared, live.end_of_sharing_is_a_time)
 
     shared_type: Literal["PRIVATE", "PUBLIC", "SHARED"] | None = Field(
         default=None, description="templates only"
@@ -522,7 +536,7 @@ class SharedConfig(RequestModel):
 
 
 class SharedConfigRead(ResponseModel):
-    """SharedConfig, as the service returns it.
+    """SharedConfig, as it is received.
 
     Reference: tables 6-34, 6-50, 6-89, 6-131 and others.
     """
@@ -542,7 +556,7 @@ class SharedConfigRead(ResponseModel):
 
 
 class PlatformLiveInfo(RequestModel):
-    """PlatformLiveInfo, as the service takes it.
+    """PlatformLiveInfo, as it is sent.
 
     Reference: tables 6-37, 6-134.
     """
@@ -552,10 +566,12 @@ class PlatformLiveInfo(RequestModel):
 
 
 class CreateSmartLiveRoomReq(RequestModel):
-    """CreateSmartLiveRoomReq, as the service takes it.
+    """CreateSmartLiveRoomReq, as it is sent.
 
     Reference: tables 6-3, 6-100.
     """
+
+    CONDITIONS = (live.video_can_be_streamed, live.only_templates_are_shared)
 
     room_name: str = Field(min_length=1, max_length=256)
     room_description: str | None = Field(default=None, min_length=1, max_length=1024)
@@ -589,7 +605,7 @@ class CreateSmartLiveRoomReq(RequestModel):
 
 
 class CreateSmartLiveRoomResponse(ResponseModel):
-    """CreateSmartLiveRoomResponse, as the service returns it.
+    """CreateSmartLiveRoomResponse, as it is received.
 
     Reference: table 6-39.
     """
@@ -598,7 +614,7 @@ class CreateSmartLiveRoomResponse(ResponseModel):
 
 
 class InteractionRuleDetailInfo(ResponseModel):
-    """InteractionRuleDetailInfo, as the service returns it.
+    """InteractionRuleDetailInfo, as it is received.
 
     Reference: tables 6-207, 6-239.
     """
@@ -619,10 +635,12 @@ class InteractionRuleDetailInfo(ResponseModel):
 
 
 class InteractionRuleInfo(RequestModel):
-    """InteractionRuleInfo, as the service takes it.
+    """InteractionRuleInfo, as it is sent.
 
     Reference: tables 6-184, 6-225.
     """
+
+    CONDITIONS = (live.preset_script_matches_content,)
 
     rule_index: str | None = Field(default=None, max_length=64, description="no need to set")
     rule_name: str | None = Field(default=None, max_length=256)
@@ -639,7 +657,7 @@ class InteractionRuleInfo(RequestModel):
 
 
 class InteractionRuleGroup(RequestModel):
-    """InteractionRuleGroup, as the service takes it.
+    """InteractionRuleGroup, as it is sent.
 
     Reference: tables 6-183, 6-224.
     """
@@ -649,7 +667,7 @@ class InteractionRuleGroup(RequestModel):
 
 
 class InteractionRuleGroupDetail(ResponseModel):
-    """InteractionRuleGroupDetail, as the service returns it.
+    """InteractionRuleGroupDetail, as it is received.
 
     Reference: tables 6-206, 6-238.
     """
@@ -662,7 +680,7 @@ class InteractionRuleGroupDetail(ResponseModel):
 
 
 class ListInteractionRuleGroupsResponse(ResponseModel):
-    """ListInteractionRuleGroupsResponse, as the service returns it.
+    """ListInteractionRuleGroupsResponse, as it is received.
 
     Reference: table 6-205.
     """
@@ -672,7 +690,7 @@ class ListInteractionRuleGroupsResponse(ResponseModel):
 
 
 class ModelInfo(ResponseModel):
-    """ModelInfo, as the service returns it.
+    """ModelInfo, as it is received.
 
     Reference: table 6-51.
     """
@@ -685,7 +703,7 @@ class ModelInfo(ResponseModel):
 
 
 class SmartLiveRoomBaseInfo(ResponseModel):
-    """SmartLiveRoomBaseInfo, as the service returns it.
+    """SmartLiveRoomBaseInfo, as it is received.
 
     Reference: table 6-48.
     """
@@ -708,14 +726,14 @@ class SmartLiveRoomBaseInfo(ResponseModel):
     update_time: str | None = None
     last_job_start_time: str | None = None
     last_job_end_time: str | None = None
-    last_job_status: str | None = Field(
+    last_job_status: Annotated[str | None, spelt("SUCCEED")] = Field(
         default=None, description="known: WAITING, PROCESSING, SUCCEED, FAILED, CANCELED, BLOCKED"
     )
     priv_data: str | None = Field(default=None, description="echoed back")
 
 
 class ListSmartLiveRoomsResponse(ResponseModel):
-    """ListSmartLiveRoomsResponse, as the service returns it.
+    """ListSmartLiveRoomsResponse, as it is received.
 
     Reference: table 6-47.
     """
@@ -725,7 +743,7 @@ class ListSmartLiveRoomsResponse(ResponseModel):
 
 
 class SmartLiveRoomInfo(ResponseModel):
-    """SmartLiveRoomInfo, as the service returns it.
+    """SmartLiveRoomInfo, as it is received.
 
     Reference: tables 6-58, 6-136.
     """

@@ -9,7 +9,7 @@ from orchestrator.metastudio.models.base import RequestModel, ResponseModel
 
 
 class LlmMessage(RequestModel):
-    """LlmMessage, as the service takes it.
+    """LlmMessage, as it is sent.
 
     Reference: tables 7-3, 7-8.
     """
@@ -18,7 +18,7 @@ class LlmMessage(RequestModel):
 
 
 class LlmMessageRead(ResponseModel):
-    """LlmMessage, as the service returns it.
+    """LlmMessage, as it is received.
 
     Reference: tables 7-3, 7-8.
     """
@@ -58,7 +58,7 @@ class LlmChatChunk(ResponseModel):
 
 
 class LlmChatRequest(ResponseModel):
-    """LlmChatRequest, as the service returns it.
+    """LlmChatRequest, as it is received.
 
     Reference: table 7-2.
     """
@@ -73,7 +73,7 @@ class LlmChatRequest(ResponseModel):
 
 
 class LlmChatResponse(RequestModel):
-    """LlmChatResponse, as the service takes it.
+    """LlmChatResponse, as it is sent.
 
     Reference: table 7-6.
     """

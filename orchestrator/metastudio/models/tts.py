@@ -9,7 +9,7 @@ from orchestrator.metastudio.models.base import RequestModel, ResponseModel
 
 
 class AuditionFile(ResponseModel):
-    """AuditionFile, as the service returns it.
+    """AuditionFile, as it is received.
 
     Reference: table 10-10.
     """
@@ -18,7 +18,7 @@ class AuditionFile(ResponseModel):
 
 
 class CreateTtsAuditionRequestBody(RequestModel):
-    """CreateTtsAuditionRequestBody, as the service takes it.
+    """CreateTtsAuditionRequestBody, as it is sent.
 
     Reference: table 10-3.
     """
@@ -33,7 +33,7 @@ class CreateTtsAuditionRequestBody(RequestModel):
 
 
 class CreateTtsAuditionResponse(ResponseModel):
-    """CreateTtsAuditionResponse, as the service returns it.
+    """CreateTtsAuditionResponse, as it is received.
 
     Reference: table 10-4.
     """
@@ -42,7 +42,7 @@ class CreateTtsAuditionResponse(ResponseModel):
 
 
 class ShowTtsAuditionFileResponse(ResponseModel):
-    """ShowTtsAuditionFileResponse, as the service returns it.
+    """ShowTtsAuditionFileResponse, as it is received.
 
     Reference: table 10-9.
     """
@@ -53,7 +53,7 @@ class ShowTtsAuditionFileResponse(ResponseModel):
 
 
 class TtsErrorResponse(ResponseModel):
-    """TtsErrorResponse, as the service returns it.
+    """TtsErrorResponse, as it is received.
 
     Reference: tables 10-5, 10-6, 10-11, 10-12.
     """

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from orchestrator.metastudio.conditions import picture, script
 from orchestrator.metastudio.models.base import RequestModel, ResponseModel
 from orchestrator.metastudio.models.common import (
     AudioDriveActionConfig,
@@ -33,6 +34,8 @@ class BackgroundConfigInfoBasic(RequestModel):
 
     Reference: tables 5-13, 5-51, 5-79.
     """
+
+    CONDITIONS = (picture.background_is_given,)
 
     background_type: Literal["IMAGE", "COLOR"]
     background_config: str | None = Field(
@@ -64,7 +67,7 @@ class BackgroundConfigInfoBasicRead(ResponseModel):
 
 
 class CopyVideoScriptsResponse(ResponseModel):
-    """CopyVideoScriptsResponse, as the service returns it.
+    """CopyVideoScriptsResponse, as it is received.
 
     Reference: table 5-104.
     """
@@ -77,6 +80,8 @@ class VideoConfigBasic(RequestModel):
 
     Reference: tables 5-5, 5-43, 5-71.
     """
+
+    CONDITIONS = (picture.size_can_be_resized_to, picture.origin_is_of_a_crop)
 
     clip_mode: Literal["RESIZE", "CROP"] | None = Field(default=None, description="default RESIZE")
     codec: Literal["H264", "VP8"] = Field(description="VP8 (WebM) only for avatar video; H264 gives MP4")
@@ -131,6 +136,8 @@ class ShootScriptBasic(RequestModel):
     Reference: tables 5-10, 5-76.
     """
 
+    CONDITIONS = (script.spoken_text_is_given,)
+
     script_type: Literal["TEXT", "AUDIO"] | None = Field(
         default=None, description="TEXT = TTS, AUDIO = recorded speech; default TEXT"
     )
@@ -152,10 +159,16 @@ class ShootScriptItemBasic(RequestModel):
 
 
 class CreateVideoScriptsReq(RequestModel):
-    """CreateVideoScriptsReq, as the service takes it.
+    """CreateVideoScriptsReq, as it is sent.
 
     Reference: table 5-3.
     """
+
+    CONDITIONS = (
+        script.scenes_are_numbered_once,
+        script.music_is_for_avatars,
+        script.script_keeps_the_bitrate,
+    )
 
     script_name: str = Field(min_length=1, max_length=256)
     script_description: str | None = Field(default=None, max_length=1024)
@@ -174,7 +187,7 @@ class CreateVideoScriptsReq(RequestModel):
 
 
 class ShootScriptAudioFileItem(ResponseModel):
-    """ShootScriptAudioFileItem, as the service returns it.
+    """ShootScriptAudioFileItem, as it is received.
 
     Reference: tables 5-25, 5-62, 5-91.
     """
@@ -187,7 +200,7 @@ class ShootScriptAudioFileItem(ResponseModel):
 
 
 class ShootScriptAudioFiles(ResponseModel):
-    """ShootScriptAudioFiles, as the service returns it.
+    """ShootScriptAudioFiles, as it is received.
 
     Reference: tables 5-24, 5-61, 5-90.
     """
@@ -196,7 +209,7 @@ class ShootScriptAudioFiles(ResponseModel):
 
 
 class CreateVideoScriptsResponse(ResponseModel):
-    """CreateVideoScriptsResponse, as the service returns it.
+    """CreateVideoScriptsResponse, as it is received.
 
     Reference: table 5-23.
     """
@@ -206,7 +219,7 @@ class CreateVideoScriptsResponse(ResponseModel):
 
 
 class VideoScriptBaseInfo(ResponseModel):
-    """VideoScriptBaseInfo, as the service returns it.
+    """VideoScriptBaseInfo, as it is received.
 
     Reference: table 5-34.
     """
@@ -224,7 +237,7 @@ class VideoScriptBaseInfo(ResponseModel):
 
 
 class ListVideoScriptsResponse(ResponseModel):
-    """ListVideoScriptsResponse, as the service returns it.
+    """ListVideoScriptsResponse, as it is received.
 
     Reference: table 5-33.
     """
@@ -234,7 +247,7 @@ class ListVideoScriptsResponse(ResponseModel):
 
 
 class PreviewInfo(ResponseModel):
-    """PreviewInfo, as the service returns it.
+    """PreviewInfo, as it is received.
 
     Reference: table 5-60.
     """
@@ -244,7 +257,7 @@ class PreviewInfo(ResponseModel):
 
 
 class ShootScriptDetail(ResponseModel):
-    """ShootScriptDetail, as the service returns it.
+    """ShootScriptDetail, as it is received.
 
     Reference: table 5-48.
     """
@@ -258,7 +271,7 @@ class ShootScriptDetail(ResponseModel):
 
 
 class ShootScriptShowItem(ResponseModel):
-    """ShootScriptShowItem, as the service returns it.
+    """ShootScriptShowItem, as it is received.
 
     Reference: table 5-47.
     """
@@ -270,7 +283,7 @@ class ShootScriptShowItem(ResponseModel):
 
 
 class ShowVideoScriptResponse(ResponseModel):
-    """ShowVideoScriptResponse, as the service returns it.
+    """ShowVideoScriptResponse, as it is received.
 
     Reference: table 5-41.
     """
@@ -298,10 +311,16 @@ UpdateVideoScriptResponse = CreateVideoScriptsResponse
 
 
 class UpdateVideoScriptsReq(RequestModel):
-    """UpdateVideoScriptsReq, as the service takes it.
+    """UpdateVideoScriptsReq, as it is sent.
 
     Reference: table 5-69.
     """
+
+    CONDITIONS = (
+        script.scenes_are_numbered_once,
+        script.music_is_for_avatars,
+        script.script_keeps_the_bitrate,
+    )
 
     script_name: str | None = Field(default=None, min_length=1, max_length=256)
     script_description: str | None = Field(default=None, max_length=1024)

@@ -1,13 +1,14 @@
 """Step kinds and files for definitions under test."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestrator.definition.kinds import StepKindInfo, StepKinds
+from orchestrator.definition.kinds import StepKinds
 from orchestrator.definition.loader import check_text
 from orchestrator.definition.problems import Problem
 from orchestrator.domain.pipeline import Pipeline
@@ -33,12 +34,18 @@ class _Use(_Params):
     count: int = 1
 
 
+@dataclass(frozen=True)
+class _Kind:
+    params: type[BaseModel]
+    outputs: frozenset[str] | None
+
+
 @pytest.fixture
 def kinds() -> StepKinds:
     return {
-        "thing.make": StepKindInfo(_Make, frozenset({"thing_id"})),
-        "thing.use": StepKindInfo(_Use, frozenset({"path"})),
-        "any": StepKindInfo(_Any, None),
+        "thing.make": _Kind(_Make, frozenset({"thing_id"})),
+        "thing.use": _Kind(_Use, frozenset({"path"})),
+        "any": _Kind(_Any, None),
     }
 
 

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.definition.inputs import _ADAPTER as ADAPTER
-from orchestrator.definition.inputs import SPEECH_LIMIT, AnyInput, InputError, read_input, spec_of
+from orchestrator.definition.inputs import AnyInput, InputError, read_input, spec_of
 from orchestrator.definition.timbres import timbre_id
 from orchestrator.domain.pipeline import InputSpec
+from orchestrator.metastudio.ssml import SPOKEN_LIMIT
 
 
 def read(declared: dict[str, Any], value: Any, region: str | None = "cn-north-4") -> Any:
@@ -55,17 +56,21 @@ def test_values_are_read(declared: dict[str, Any], given_value: Any, value: Any)
         ({"max_length": 3}, "abcd", "more than 3"),
         ({"min_length": 3}, "ab", "fewer than 3"),
         ({"pattern": "[a-z]"}, "ab", "does not match"),
-        ({"type": "text"}, "x" * (SPEECH_LIMIT + 1), "10,001 characters to be spoken"),
-        ({"type": "ssml"}, "x" * (SPEECH_LIMIT + 1), "10,001 characters to be spoken"),
+        ({"type": "text"}, "x" * (SPOKEN_LIMIT + 1), "10,001 characters to be spoken"),
+        ({"type": "ssml"}, "x" * (SPOKEN_LIMIT + 1), "10,001 characters to be spoken"),
         (
             {"type": "ssml"},
-            "<speak>" + "x" * (SPEECH_LIMIT + 1) + "</speak>",
+            "<speak>" + "x" * (SPOKEN_LIMIT + 1) + "</speak>",
             "10,001 characters to be spoken",
         ),
         ({"type": "ssml"}, "<speak>" + "<break/>" * 20_000 + "</speak>", "with its tags"),
-        ({"type": "ssml"}, "<speak>a & b</speak>", "not well-formed (line 1, column 11"),
-        ({"type": "ssml"}, "a <break/> b", "not well-formed"),
-        ({"type": "ssml"}, "<break/>", "outermost tag is <break>"),
+        (
+            {"type": "ssml"},
+            "<speak>a & b</speak>",
+            "& begins no entity (line 1, column 10 of the text: S104)",
+        ),
+        ({"type": "ssml"}, "a <break/> b", "tags count only inside <speak>"),
+        ({"type": "ssml"}, "<break/>", "tags count only inside <speak>"),
         ({"type": "ssml"}, '<!DOCTYPE a [<!ENTITY b "c">]><speak>&b;</speak>', "declaration"),
         ({"type": "integer"}, "1.5", "not a whole number"),
         ({"type": "integer"}, True, "not a whole number"),
@@ -92,6 +97,16 @@ def test_values_that_do_not_fit_are_refused(declared: dict[str, Any], value: Any
     with pytest.raises(InputError) as caught:
         read(declared, value)
     assert words in str(caught.value)
+
+
+def test_every_mistake_in_a_speech_is_a_part_of_its_error() -> None:
+    """Each part has its own place in the text and its own suggestion."""
+    with pytest.raises(InputError) as caught:
+        read({"type": "ssml"}, "<speak>a<brake time='1s'/>\nb & c</speak>")
+    assert [(str(part), part.suggestion) for part in caught.value.parts] == [
+        ("there is no tag <brake> (line 1, column 9 of the text: S203)", "did you mean 'break'?"),
+        ("& begins no entity (line 2, column 3 of the text: S104)", "write & as &amp;"),
+    ]
 
 
 def test_speech_is_measured_without_its_tags() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from orchestrator.definition.grammar import PipelinePart, StepPart
 from orchestrator.definition.inputs import AnyInput
-from orchestrator.definition.kinds import StepKindInfo
 from orchestrator.definition.lint import RUN_MEMBERS
 from orchestrator.definition.loader import load
 from orchestrator.definition.prepare import prepare
@@ -16,7 +15,7 @@ from orchestrator.domain.filters import FILTERS
 from orchestrator.steps.base import kinds
 
 SAMPLES = Path(__file__).resolve().parents[3] / "pipelines"
-KINDS = {name: StepKindInfo(kind.params, kind.outputs) for name, kind in kinds().items()}
+KINDS = kinds()
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.yaml")), ids=lambda path: path.name)
