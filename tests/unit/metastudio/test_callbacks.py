@@ -1,15 +1,24 @@
+from collections.abc import Callable
+
 import pytest
 
 from orchestrator.metastudio.callbacks import (
+    LIVE_QUERY,
     MAX_BODY_BYTES,
+    AuthType,
     MalformedCallback,
     Verdict,
     VideoCallback,
     derive_key,
+    derive_live_key,
     parse,
     sign,
+    sign_headers,
     verify,
+    verify_headers,
+    verify_live,
 )
+from orchestrator.metastudio.models.common import LiveEventCallBackConfig
 
 #: The worked example of reference 7.1.1, and the same with the time signed as it is sent.
 URL = "https://metastudio-llm/digital-human/chat"
@@ -92,6 +101,86 @@ def test_a_time_in_seconds_is_understood() -> None:
 def test_anything_else_is_forged_without_an_exception(query: str) -> None:
     """Missing, doubled, wrong, non-hexadecimal, oversized and non-ASCII parameters."""
     assert verify(URL, query, [KEY], MS) is Verdict.FORGED
+
+
+def test_an_empty_key_signs_nothing() -> None:
+    """Anybody could have made such a signature."""
+    query = sign(URL, "", MS).partition("?")[2]
+    assert verify(URL, query, ["", b""], MS) is Verdict.FORGED
+
+
+@pytest.mark.parametrize("decimal", [True, False])
+def test_a_live_callback_has_its_own_parameters(decimal: bool) -> None:
+    """The same signature under other names; each kind takes its own names only."""
+    query = sign(URL, KEY, MS, decimal=decimal, fields=LIVE_QUERY).partition("?")[2]
+    signed = (DECIMAL if decimal else AS_SENT).replace("secret", "hwSecret").replace("time_stamp", "hwTime")
+    assert query == signed
+    assert verify(URL, query, [KEY], MS, fields=LIVE_QUERY) is Verdict.VALID
+    assert verify(URL, query, [KEY], MS) is Verdict.FORGED
+    assert verify(URL, DECIMAL, [KEY], MS, fields=LIVE_QUERY) is Verdict.FORGED
+
+
+@pytest.mark.parametrize("decimal", [True, False])
+def test_a_live_callback_may_be_signed_in_its_headers(decimal: bool) -> None:
+    """Whatever the case of their names."""
+    headers = sign_headers(URL, KEY, MS, decimal=decimal)
+    assert set(headers) == {"x-hw-mss-secret", "x-hw-mss-time"}
+    for pairs in (headers.items(), [(name.title(), f" {value} ") for name, value in headers.items()]):
+        assert verify_headers(URL, pairs, [KEY], MS) is Verdict.VALID
+    assert verify_headers(URL, headers.items(), [KEY], MS + 10**6) is Verdict.STALE
+    assert verify_headers(URL, headers.items(), ["other"], MS) is Verdict.FORGED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda pairs: pairs[:0],
+        lambda pairs: pairs[:1],
+        lambda pairs: pairs[1:],
+        lambda pairs: [*pairs, pairs[0]],
+        lambda pairs: [*pairs, (pairs[1][0].upper(), "0")],
+        lambda pairs: [(pairs[0][0], "\udcff" + pairs[0][1][1:]), pairs[1]],
+        lambda pairs: [(pairs[0][0], "\xb2" * 64), pairs[1]],
+        lambda pairs: [pairs[0], (pairs[1][0], "9" * 5000)],
+        lambda pairs: [pairs[0], (pairs[1][0], "0x1963307d486")],
+        lambda pairs: [pairs[0], (pairs[1][0], "")],
+    ],
+    ids=range(10),
+)
+def test_hostile_headers_are_forged_without_an_exception(
+    change: Callable[[list[tuple[str, str]]], list[tuple[str, str]]],
+) -> None:
+    """Missing, doubled, oversized and non-ASCII ones."""
+    pairs = list(sign_headers(URL, KEY, MS).items())
+    assert verify_headers(URL, change(pairs), [KEY], MS) is Verdict.FORGED
+
+
+def test_a_live_callback_is_checked_as_it_was_agreed_on() -> None:
+    """A proof by other means doesn't count, and what can't be checked is a forgery."""
+    query = sign(URL, KEY, MS, fields=LIVE_QUERY).partition("?")[2]
+    headers = list(sign_headers(URL, KEY, MS).items())
+    worth = {
+        auth_type: [
+            verify_live(auth_type, URL, some_query, some_headers, [KEY], MS)
+            for some_query, some_headers in ((query, []), ("", headers), ("", []), (query, headers))
+        ]
+        for auth_type in AuthType
+    }
+    forged, valid = Verdict.FORGED, Verdict.VALID
+    assert worth == {
+        AuthType.NONE: [Verdict.UNSIGNED] * 4,
+        AuthType.MSS_A: [valid, forged, forged, valid],
+        AuthType.MSS_A_HEAD: [forged, valid, forged, valid],
+        AuthType.MEITUAN_DEFAULT: [forged] * 4,
+    }
+
+
+def test_a_live_key_is_as_long_as_the_api_takes() -> None:
+    """32 characters, and each URL has its own, apart from those of runs."""
+    key = derive_live_key("master", "room-1")
+    assert key not in (derive_live_key("master", "room-2"), derive_key("master", "room-1")[:32])
+    for auth_type in AuthType:
+        LiveEventCallBackConfig.model_validate({"auth_type": auth_type, "key": key})
 
 
 def test_each_run_has_its_own_key() -> None:
