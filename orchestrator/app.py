@@ -6,11 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
-from orchestrator.definition.kinds import StepKindInfo
+from orchestrator.definition.kinds import StepKinds
 from orchestrator.domain.decide import Policy
 from orchestrator.domain.nearest import did_you_mean
 from orchestrator.emulator.config import EmulatorConfig
@@ -20,9 +19,9 @@ from orchestrator.engine.poller import PollPolicy
 from orchestrator.errors import RetryClass, UsageError
 from orchestrator.limits.local import LocalLimiter
 from orchestrator.metastudio.auth.credentials import AkSk, Credentials, Token, TokenLogin
-from orchestrator.metastudio.client import MetaStudio
+from orchestrator.metastudio.client import REPEATS, MetaStudio
 from orchestrator.metastudio.operations import OPERATIONS, RATES
-from orchestrator.metastudio.transport import AioHttpTransport
+from orchestrator.metastudio.regions import is_local
 from orchestrator.server.addresses import CallbackAddresses, callback_keys, start_on_kept_port
 from orchestrator.server.admin import AdminServer
 from orchestrator.server.engine_reads import EngineReads, EngineSink
@@ -56,9 +55,9 @@ class Application:
     resumed: int
 
 
-def kind_infos() -> Mapping[str, StepKindInfo]:
+def kind_infos() -> StepKinds:
     """What a definition has to know of each step kind."""
-    return {name: StepKindInfo(kind.params, kind.outputs) for name, kind in kinds().items()}
+    return kinds()
 
 
 def state_path(settings: Settings) -> Path:
@@ -82,26 +81,19 @@ async def application(
     without it only runs that are submitted to the engine are carried.
     """
     path = state_path(settings)
-    rates = {**RATES[settings.region], **checked_limits(settings)}
-    account = None if emulator else (_project_id(settings), credentials(settings))
+    limiter = _limiter(settings)
     async with AsyncExitStack() as stack:
+        # Who we are is settled before the state is touched.
+        api = None if emulator else await stack.enter_async_context(_client(settings, limiter))
+        project_id = await api.project_id() if api else ""
         store = await SqliteStore(path).open()
         stack.push_async_callback(store.close)
-        cloud = await stack.enter_async_context(_emulator(settings, path)) if emulator else None
-        project_id, identity = account or _emulated_account(cloud)
+        cloud = None
+        if api is None:
+            cloud = await stack.enter_async_context(_emulator(settings, path))
+            api = await stack.enter_async_context(_emulated_client(cloud, limiter))
+            project_id = cloud.config.project_id
         await _claim(store, path, f"{settings.region}/{project_id}")
-        limiter = LocalLimiter(
-            rates,
-            categories={operation.id: operation.category for operation in OPERATIONS.values()},
-        )
-        api = MetaStudio(
-            await stack.enter_async_context(AioHttpTransport()),
-            identity,
-            limiter,
-            cloud.endpoint if cloud else settings.endpoint,
-            project_id,
-            region=settings.region,
-        )
         keys = callback_keys(settings, path)
         address = CallbackAddresses(keys[0], None if cloud else settings.public.url)
         engine = Engine(
@@ -113,7 +105,7 @@ async def application(
         sink, emulated = EngineSink(engine), cloud is not None
         public = await _public_server(settings, sink, keys, path, emulated=emulated, everything=everything)
         stack.push_async_callback(public.stop)
-        if address.base is None and (cloud is not None or _is_local(settings.endpoint)):
+        if address.base is None and (cloud is not None or is_local(settings.endpoint)):
             address.base = public.url
         resumed = await engine.start(everything=everything)
         stack.push_async_callback(engine.stop)
@@ -132,13 +124,71 @@ async def application(
         yield Application(settings, store, engine, api, limiter, cloud, public.url, admin_url, resumed)
 
 
+@asynccontextmanager
+async def api_client(settings: Settings, *, emulator: bool = False) -> AsyncIterator[MetaStudio]:
+    """The client of the account that the settings name, for calls outside of runs.
+
+    `emulator`: of the emulator whose world is kept beside the state, as `application` has it. Raises UsageError when
+    the settings name no account or an unknown operation.
+    """
+    limiter = _limiter(settings)
+    async with AsyncExitStack() as stack:
+        if emulator:
+            cloud = await stack.enter_async_context(_emulator(settings, state_path(settings)))
+            client = _emulated_client(cloud, limiter)
+        else:
+            client = _client(settings, limiter, repeats=REPEATS)
+        yield await stack.enter_async_context(client)
+
+
+def _client(settings: Settings, limiter: LocalLimiter, *, repeats: int = 0) -> MetaStudio:
+    # The engine has its own way to try again, which looks first and is written down.
+    return MetaStudio(
+        credentials(settings),
+        region=settings.region,
+        endpoint=settings.endpoint,
+        project_id=settings.project_id,
+        iam_endpoint=settings.iam_endpoint,
+        large_bodies=_token(settings),
+        limiter=limiter,
+        repeats=repeats,
+    )
+
+
+def _emulated_client(cloud: EmulatorServer, limiter: LocalLimiter) -> MetaStudio:
+    config = cloud.config
+    return MetaStudio(
+        AkSk(config.ak, config.sk),
+        region=config.region,
+        endpoint=cloud.endpoint,
+        project_id=config.project_id,
+        limiter=limiter,
+        repeats=0,
+    )
+
+
+def _limiter(settings: Settings) -> LocalLimiter:
+    rates = {**RATES[settings.region], **checked_limits(settings)}
+    return LocalLimiter(rates, categories={one.id: one.category for one in OPERATIONS.values()})
+
+
 def credentials(settings: Settings) -> Credentials:
     """How calls are authenticated. Raises UsageError when nothing is set."""
     auth = settings.auth
     if auth.ak is not None and auth.sk is not None:
         session = auth.security_token.get_secret_value() if auth.security_token else None
         return AkSk(auth.ak.get_secret_value(), auth.sk.get_secret_value(), session)
-    token = auth.token
+    if (token := _token(settings)) is not None:
+        return token
+    raise UsageError(
+        "There are no credentials for MetaStudio.",
+        hint="Set auth.ak and auth.sk (ORCHESTRATOR_AUTH__AK, ORCHESTRATOR_AUTH__SK), or try it with --emulator.",
+    )
+
+
+def _token(settings: Settings) -> Token | TokenLogin | None:
+    """Token authentication, when it is set; beside a key pair it serves the bodies that are too large to sign."""
+    token = settings.auth.token
     if token.value is not None:
         return Token(token.value.get_secret_value())
     if token.user is not None and token.password is not None and token.domain is not None:
@@ -149,16 +199,7 @@ def credentials(settings: Settings) -> Credentials:
             project=token.project or settings.region,
             iam_endpoint=settings.iam_endpoint,
         )
-    raise UsageError(
-        "There are no credentials for MetaStudio.",
-        hint="Set auth.ak and auth.sk (ORCHESTRATOR_AUTH__AK, ORCHESTRATOR_AUTH__SK), or try it with --emulator.",
-    )
-
-
-def _project_id(settings: Settings) -> str:
-    if settings.project_id is None:
-        raise UsageError("There is no project id.", hint="Set project_id (ORCHESTRATOR_PROJECT_ID).")
-    return settings.project_id
+    return None
 
 
 def checked_limits(settings: Settings) -> Mapping[str, float]:
@@ -189,11 +230,6 @@ async def _emulator(settings: Settings, path: Path) -> AsyncIterator[EmulatorSer
         yield server
 
 
-def _emulated_account(cloud: EmulatorServer | None) -> tuple[str, Credentials]:
-    assert cloud is not None
-    return cloud.config.project_id, AkSk(cloud.config.ak, cloud.config.sk)
-
-
 async def _public_server(
     settings: Settings,
     sink: CallbackSink,
@@ -215,10 +251,6 @@ async def _public_server(
     server = made(public.listen.port)
     await server.start()
     return server
-
-
-def _is_local(endpoint: str) -> bool:
-    return urlsplit(endpoint).hostname in {"127.0.0.1", "::1", "localhost"}
 
 
 def _engine_settings(settings: Settings, *, emulated: bool) -> EngineSettings:

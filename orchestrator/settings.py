@@ -27,6 +27,7 @@ from pydantic import (
 
 from orchestrator.errors import UsageError
 from orchestrator.logs import HIDDEN, LogFormat, redact
+from orchestrator.metastudio import regions
 from orchestrator.settings_sources import Given, Shape, from_environment, from_file, from_flags, resolved
 
 DEFAULT_CONFIG = Path("config/orchestrator.yaml")
@@ -208,13 +209,13 @@ class Settings(_Group):
             raise ValueError("admin.listen is open to other machines: admin.token is needed")
         if not self.endpoint:
             # The one value that follows from another; frozen only after this.
-            object.__setattr__(self, "endpoint", f"https://metastudio.{self.region}.myhuaweicloud.com")
+            object.__setattr__(self, "endpoint", regions.api_endpoint(self.region))
         return self
 
     @property
     def iam_endpoint(self) -> str:
-        """Root of IAM, which issues tokens."""
-        return self.auth.token.iam_endpoint or f"https://iam.{self.region}.myhuaweicloud.com"
+        """Root of IAM, which issues tokens and knows the projects."""
+        return self.auth.token.iam_endpoint or regions.iam_endpoint(self.region, self.endpoint)
 
     @property
     def origins(self) -> dict[str, str]:

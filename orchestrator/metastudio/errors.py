@@ -5,6 +5,7 @@ Retry classes come from the table of error codes (reference 11.2), read when the
 
 import csv
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -76,12 +77,15 @@ class ApiError(CallError):
         hint: str = "",
         request_id: str = "",
         retry_after_s: float | None = None,
+        detail: str = "",
     ) -> None:
-        """`code` and `api_message` as the server sent them, empty if it sent none."""
+        """`code` and `api_message` as the server sent them, empty if it sent none; `detail` stands in for the message."""
         self.status = status
         self.code = code
         self.api_message = api_message
-        said = ", ".join(part for part in (f"{code} {api_message}".strip(), f"HTTP {status}") if part)
+        said = ", ".join(
+            part for part in (f"{code} {api_message or detail}".strip(), f"HTTP {status}") if part
+        )
         super().__init__(
             f"{said}.",
             hint=hint,
@@ -93,6 +97,10 @@ class ApiError(CallError):
         )
 
 
+class InvalidRequest(ApiError):  # noqa: N818  named for what happened, its base says that it is an error
+    """The request itself is wrong, or the state of what it names doesn't allow it: unchanged, it fails again."""
+
+
 class Unauthorized(ApiError):  # noqa: N818  named for what happened, its base says that it is an error
     """MetaStudio didn't accept the credentials."""
 
@@ -101,8 +109,20 @@ class Forbidden(ApiError):  # noqa: N818  named for what happened, its base says
     """The account may not do this."""
 
 
+class QuotaExceeded(Forbidden):
+    """The account has used up, or never had, what this needs: a resource, a quota, a permission."""
+
+
 class NotFound(ApiError):  # noqa: N818  named for what happened, its base says that it is an error
     """There is no such thing."""
+
+
+class Busy(ApiError):  # noqa: N818  named for what happened, its base says that it is an error
+    """Refused for a cause that passes: something is full, or isn't ready yet."""
+
+
+class SupportNeeded(ApiError):  # noqa: N818  named for what happened, its base says that it is an error
+    """Only Huawei Cloud's support can remove the cause."""
 
 
 class Throttled(ApiError):  # noqa: N818  named for what happened, its base says that it is an error
@@ -113,10 +133,29 @@ class ServerError(ApiError, AnswerLost):
     """MetaStudio failed while it worked on the call, so it may have acted."""
 
 
+#: What `error_class` may say.
+FAMILIES: tuple[type[ApiError], ...] = (
+    Throttled,
+    Busy,
+    QuotaExceeded,
+    InvalidRequest,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    SupportNeeded,
+    ServerError,
+)
+
 #: The gateway's throttle (reference chapter 1).
 THROTTLE_CODE = "APIGW.0308"
 
-_STATUS_CLASSES: Mapping[int, type[ApiError]] = {401: Unauthorized, 403: Forbidden, 404: NotFound}
+_STATUS_CLASSES: Mapping[int, type[ApiError]] = {401: Unauthorized, 403: Forbidden}
+_RETRY_CLASSES: Mapping[RetryClass, type[ApiError]] = {
+    RetryClass.NEVER: InvalidRequest,
+    RetryClass.LATER: Busy,
+    RetryClass.QUOTA: QuotaExceeded,
+    RetryClass.SUPPORT: SupportNeeded,
+}
 
 _HINTS = {
     RetryClass.NEVER: "Change the request: sent again as it is, it is refused again.",
@@ -155,14 +194,21 @@ def api_error(
     reads: bool,
     request_id: str = "",
     retry_after_s: float | None = None,
+    detail: str = "",
 ) -> ApiError:
     """The error of an answer that isn't a success, classed by its code, else by its status.
 
-    A 5xx and a 408 leave open whether a writing call was executed; so does an error inside a 2xx.
+    A 5xx and a 408 leave open whether a writing call was executed; so does an error inside a 2xx. But whatever its
+    status, a throttled call was surely not executed (the gateway throttles before the service sees a call), and
+    neither was one that is not implemented (501). Where the server sent no message, what the table says about its
+    code stands in, or `detail`.
     """
     retry = retry_class(status, code)
-    unknown = not reads and (status >= 500 or status == 408 or status < 300)
-    return _class_of(status, code)(
+    known = _codes().get(code)
+    family = error_class(status, code)
+    surely_not = reads or family is Throttled or status == 501
+    unknown = not surely_not and (status >= 500 or status == 408 or status < 300)
+    return family(
         status=status,
         code=code,
         api_message=api_message,
@@ -172,14 +218,34 @@ def api_error(
         hint=hint_for(status, code),
         request_id=request_id,
         retry_after_s=retry_after_s,
+        detail=known.message.rstrip(".") if known is not None else detail,
     )
+
+
+def error_class(status: int, code: str) -> type[ApiError]:
+    """The family of an answer with this status and code (empty if it has none): the exception that is raised.
+
+    Throttled: calls come too fast. ServerError: any 5xx. NotFound: 404. Then, by the code's retry class: QuotaExceeded,
+    Busy (later), SupportNeeded; and what has to be changed first (never) by its status: Unauthorized, Forbidden, else
+    InvalidRequest.
+    """
+    # A 429 with a code of the service itself means that something is full, not that calls come too fast.
+    if code == THROTTLE_CODE or (status == 429 and code not in _codes()):
+        return Throttled
+    if status >= 500:
+        return ServerError
+    if status == 404:
+        return NotFound
+    retry = retry_class(status, code)
+    by_retry = _RETRY_CLASSES[retry]
+    return _STATUS_CLASSES.get(status, by_retry) if retry is RetryClass.NEVER else by_retry
 
 
 def retry_class(status: int, code: str) -> RetryClass:
     """What sending the same request again may achieve; an unknown code falls back to its status (reference 11.1)."""
     known = _codes().get(code)
     if known is not None:
-        return known
+        return known.retry
     if status in (408, 425, 429) or (status >= 500 and status != 501) or status < 400:
         return RetryClass.LATER
     return RetryClass.NEVER
@@ -191,16 +257,14 @@ def hint_for(status: int, code: str) -> str:
     return _CODE_HINTS.get(code) or _STATUS_HINTS.get((status, retry)) or _HINTS[retry]
 
 
-def _class_of(status: int, code: str) -> type[ApiError]:
-    # A 429 with a code of the service itself means that something is full, not that calls come too fast.
-    if code == THROTTLE_CODE or (status == 429 and code not in _codes()):
-        return Throttled
-    if status >= 500:
-        return ServerError
-    return _STATUS_CLASSES.get(status, ApiError)
+@dataclass(frozen=True, slots=True)
+class _Code:
+    retry: RetryClass
+    message: str
 
 
 @cache
-def _codes() -> Mapping[str, RetryClass]:
+def _codes() -> Mapping[str, _Code]:
     table = files("orchestrator.metastudio").joinpath("spec/error-codes.csv").read_text(encoding="utf-8")
-    return {row["code"]: RetryClass(row["retry"]) for row in csv.DictReader(table.splitlines())}
+    rows = csv.DictReader(table.splitlines())
+    return {row["code"]: _Code(RetryClass(row["retry"]), row["message"]) for row in rows}

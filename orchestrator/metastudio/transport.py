@@ -1,10 +1,14 @@
 """Sends a request and returns the whole answer: the one file of the client that touches a socket."""
 
+import re
+from dataclasses import replace
+from io import BytesIO
 from typing import Protocol, Self
 
 import aiohttp
 from yarl import URL
 
+from orchestrator.errors import RetryClass
 from orchestrator.metastudio.errors import AnswerLost, ConnectFailed, Executed
 from orchestrator.metastudio.wire import Request, Response
 
@@ -13,6 +17,7 @@ MAX_ANSWER_BYTES = 32 * 1024 * 1024
 CONNECT_TIMEOUT_S = 10.0
 #: Shorter than any gateway keeps an idle connection: a request that meets a closing one has an unknown end.
 _KEEPALIVE_S = 8.0
+_LINE = re.compile("[\r\n\0]")
 
 
 class Transport(Protocol):
@@ -37,7 +42,10 @@ async def _send_once(
         return await handler(request)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, ValueError) as error:
+        if isinstance(error, UnicodeError) and not isinstance(error, UnicodeDecodeError):
+            # The host has a name that can't be looked up: nothing has left.
+            raise
         raise _Dropped from error
 
 
@@ -66,13 +74,16 @@ class AioHttpTransport:
     async def send(self, request: Request, *, timeout_s: float) -> Response:
         """As `Transport.send`. `timeout_s` bounds the exchange once connected; connecting has up to 10 s of its own."""
         assert self._session is not None, "open the transport with `async with`"
+        url = _address(request)
         connect_s = min(CONNECT_TIMEOUT_S, timeout_s)
+        head: Response | None = None
         try:
             async with self._session.request(
                 request.method,
-                URL(request.url, encoded=True),
+                url,
                 headers=request.headers,
-                data=request.body or None,
+                # Bytes in one piece would hold up the event loop when there are many.
+                data=BytesIO(request.body) if request.body else None,
                 allow_redirects=False,
                 proxy=self._proxy,
                 # `connect` covers waiting for a free connection too: until it ends, nothing has left.
@@ -80,38 +91,93 @@ class AioHttpTransport:
                     total=timeout_s + connect_s, connect=connect_s, sock_read=timeout_s
                 ),
             ) as response:
-                body = await _read(request, response)
-                return Response(response.status, dict(response.headers), body)
+                head = Response(response.status, dict(response.headers))
+                return replace(head, body=await _read(request, response, head))
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+            raise _never(request, "its URL is no address of a host") from _harmless(error)
         except (
             aiohttp.ClientConnectorError,
             aiohttp.ConnectionTimeoutError,
             aiohttp.ClientHttpProxyError,
         ) as error:
-            host = URL(request.url).host
             raise ConnectFailed(
-                f"Cannot connect to {host} ({_cause(error)}).",
-                hint="Check the endpoint, the network and the proxy.",
+                f"Cannot connect to {url.host} ({_cause(error)}).",
+                hint=_connect_hint(error),
                 operation=request.operation,
-            ) from error
+            ) from _harmless(error)
         except (_Dropped, aiohttp.ClientError, TimeoutError) as error:
-            raise _lost(request, _cause(error.__cause__ or error)) from error
+            raise _lost(request, _cause(error.__cause__ or error), head) from _harmless(error)
+        except ValueError as error:
+            # Its words may hold the URL or a header. Before there is an answer's head, it comes from writing the request.
+            if head is not None:
+                raise _lost(request, _cause(error), head) from None
+            raise _never(request, f"its URL or a header is wrong ({_cause(error)})") from None
 
 
-async def _read(request: Request, response: aiohttp.ClientResponse) -> bytes:
+async def _read(request: Request, response: aiohttp.ClientResponse, head: Response) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
-            raise _lost(request, f"more than {MAX_ANSWER_BYTES} bytes")
+            raise _lost(request, f"more than {MAX_ANSWER_BYTES} bytes", head)
     return bytes(body)
 
 
-def _lost(request: Request, why: str) -> AnswerLost:
+def _lost(request: Request, why: str, head: Response | None = None) -> AnswerLost:
+    part = f" after HTTP {head.status}" if head is not None else ""
     return AnswerLost(
-        f"The answer was lost ({why}).",
+        f"The answer was lost{part} ({why}).",
+        hint="Nothing changed, so it may be asked again."
+        if request.reads
+        else "Whether it was executed is open: look before sending it again.",
         operation=request.operation,
         executed=Executed.NO if request.reads else Executed.UNKNOWN,
+        request_id=head.request_id if head is not None else "",
     )
+
+
+def _address(request: Request) -> URL:
+    """Where it goes, after a look at what aiohttp would stumble over half-way."""
+    try:
+        url = URL(request.url, encoded=True)
+        reachable = url.scheme in {"http", "https"} and bool(url.host)
+        for value in request.headers.values():
+            value.encode()
+    except ValueError:
+        # The words of these errors may hold the URL or a header.
+        raise _never(request, "its URL or a header is no proper text") from None
+    if not reachable:
+        raise _never(request, "its URL has no scheme and host")
+    if any(_LINE.search(value) for value in request.headers.values()):
+        raise _never(request, "a header holds a line break")
+    return url
+
+
+def _never(request: Request, why: str) -> ConnectFailed:
+    return ConnectFailed(
+        f"The request cannot be sent: {why}.",
+        hint="Check the endpoint, the proxy and the headers.",
+        operation=request.operation,
+        retry=RetryClass.NEVER,
+    )
+
+
+def _harmless(error: BaseException) -> BaseException | None:
+    """The cause that a traceback may show: the system's words. Those of HTTP quote the URL, perhaps signed, or the answer."""
+    cause = error.__cause__ if isinstance(error, _Dropped) else error
+    return cause if isinstance(cause, OSError) else None
+
+
+def _connect_hint(error: BaseException) -> str:
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "The name has no address: check the endpoint, the region and the name server."
+        case aiohttp.ClientSSLError():
+            return "The certificate isn't trusted or TLS failed: check the clock, the proxy and the certificates."
+        case aiohttp.ClientHttpProxyError():
+            return "The proxy refused: check its address and its credentials."
+        case _:
+            return "Check the endpoint, the network and the proxy."
 
 
 def _cause(error: BaseException) -> str:

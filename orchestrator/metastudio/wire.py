@@ -1,25 +1,38 @@
 """Sans-IO: makes the request of an operation and reads its answer, or raises what the answer means."""
 
-import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.metastudio import strict_json
+from orchestrator.metastudio.addressing import address
 from orchestrator.metastudio.errors import AnswerLost, CallError, Executed, api_error
+from orchestrator.metastudio.mistakes import explain
 from orchestrator.metastudio.operation import AnyOperation, Operation
+from orchestrator.metastudio.shown import shown
+from orchestrator.metastudio.untrusted import mended, refuse_depth
 
 Q = TypeVar("Q")
 R = TypeVar("R")
 
-#: An object signed with an access key pair may have 12 MiB (reference 3.2).
+#: A body sent with an access key pair may have 12 MiB, larger ones go with a token (reference 3.2).
 MAX_BODY_BYTES = 12 * 1024 * 1024
+#: A server may ask for a pause, not for a standstill.
+MAX_RETRY_AFTER_S = 3600.0
+#: Answers nest a few levels; what is far deeper would break those who walk through it, or write it, one call a level.
+MAX_ANSWER_DEPTH = 64
 _MALFORMED_HINT = "Check what lies between here and the endpoint (proxy, gateway) if it happens again."
+
+
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +65,9 @@ class Response:
 
     @property
     def request_id(self) -> str:
-        """The service's id of this call, for its support; empty if it sent none."""
-        return self.header("X-Request-Id")
+        """The service's id of this call, for its support; empty if it sent none that can be shown."""
+        sent = self.header("X-Request-Id") or self.header("X-IAM-Trace-Id")
+        return sent if _REQUEST_ID.fullmatch(sent) else ""
 
 
 def build_request(
@@ -65,14 +79,13 @@ def build_request(
     query: Mapping[str, object] | None = None,
     body: Q | None = None,
 ) -> Request:
-    """The unsigned request. Raises UsageError when a parameter is missing, unknown or empty, or the body too large."""
-    url = endpoint.rstrip("/") + _path(operation, {"project_id": project_id, **(path or {})})
-    pairs = _query(operation, query or {})
-    if pairs:
-        url += "?" + urlencode(pairs, quote_via=quote, safe="~")
+    """The unsigned request. Raises UsageError for a body that isn't the operation's, else as `address`.
+
+    It may have any size: see `too_large_to_sign`.
+    """
     return Request(
         method=operation.method,
-        url=url,
+        url=address(operation, endpoint, project_id, path=path or {}, query=query or {}),
         headers={"Content-Type": "application/json", "Accept": "application/json"},
         body=_body(operation, body),
         operation=operation.id,
@@ -80,9 +93,23 @@ def build_request(
     )
 
 
-def parse_body(operation: Operation[Q, R], data: Mapping[str, Any] | None) -> Q | None:
-    """Plain data as the operation's request model; UsageError names every field that doesn't fit."""
+def too_large_to_sign(request: Request) -> bool:
+    """Whether `request` has to go with a token: its body is larger than an access key pair allows (reference 3.2)."""
+    return len(request.body) > MAX_BODY_BYTES
+
+
+def parse_body(operation: Operation[Q, R], data: Mapping[str, Any] | str | bytes | None) -> Q | None:
+    """`data`, or the JSON text that it is, as the body of the operation; None for one that isn't needed.
+
+    Raises UsageError: for text that isn't JSON with its place, for fields that don't fit with all mistakes at once, one
+    a line, each with the path of its field.
+    """
     model: Any = operation.request
+    if isinstance(data, str | bytes):
+        try:
+            data = strict_json.loads(data) if data.strip() else None
+        except ValueError as error:
+            raise UsageError(f"The body of {operation.id} is no JSON: {error}.") from error
     if model is None:
         if data:
             raise UsageError(f"{operation.id} takes no body.")
@@ -92,80 +119,80 @@ def parse_body(operation: Operation[Q, R], data: Mapping[str, Any] | None) -> Q 
     try:
         body: Q = model.model_validate(data if data is not None else {})
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise UsageError(f"The body of {operation.id} doesn't fit: {faults}.") from error
+        mistakes = explain(error, model)
+        listed = f" {mistakes[0]}" if len(mistakes) == 1 else "".join(f"\n  {one}" for one in mistakes)
+        raise UsageError(f"The body of {operation.id} doesn't fit:{listed}") from error
     return body
 
 
 def read_response(operation: Operation[Q, R], response: Response) -> R:
     """The answer as the operation's response model, None for an operation without.
 
-    Raises ApiError for a refusal (of its kinds ServerError for a 5xx), AnswerLost for anything that isn't an answer
-    of the API: a redirect, HTML, broken or empty JSON where a body is due.
+    Raises as `read_json`, and AnswerLost for JSON that isn't the answer of this operation.
     """
-    if not 200 <= response.status < 300:
-        raise _failure(operation, response)
-    model: Any = operation.response
-    if model is None:
-        if response.body.strip():
-            _refuse_error_body(operation, response, _json(operation, response), known=())
-        return None  # type: ignore[return-value]  # without a response model, R is None
-    data = _json(operation, response)
-    _refuse_error_body(operation, response, data, known=model.model_fields)
+    with _readable(operation, response):
+        model: Any = operation.response
+        if model is None:
+            if not 200 <= response.status < 300 or response.body.strip():
+                read_json(operation, response)
+            return None  # type: ignore[return-value]  # without a response model, R is None
+        data = read_json(operation, response)
+        try:
+            answer: R = model.model_validate(data)
+        except ValidationError as error:
+            raise malformed(operation, response, "doesn't have the shape that the reference gives") from error
+        if operation.items and not _is_page(data.get(operation.items)):
+            raise malformed(operation, response, f"has {operation.items} that can't be read")
+        if operation.creates and not any(getattr(answer, name) is not None for name in model.model_fields):
+            raise malformed(operation, response, "has none of the fields that the reference gives")
+        return answer
+
+
+def _is_page(items: Any) -> bool:
+    """A list that can't be read must not look like an empty one: something might be created twice for it."""
+    return not items or (
+        isinstance(items, list) and all(one is None or isinstance(one, dict) for one in items)
+    )
+
+
+def read_json(operation: AnyOperation, response: Response) -> Any:
+    """The JSON of a successful answer, as the service sent it.
+
+    Raises ApiError for a refusal (of its kinds ServerError for a 5xx), also for one inside a 2xx, and AnswerLost for
+    anything that isn't an answer of the API: a redirect, HTML, an empty or broken body.
+    """
+    with _readable(operation, response):
+        if not 200 <= response.status < 300:
+            raise _failure(operation, response)
+        try:
+            data = _json(response)
+        except ValueError as error:
+            raise malformed(operation, response, f"is {_nature(response, error)}") from error
+        _refuse_error_body(operation, response, data)
+        return data
+
+
+@contextmanager
+def _readable(operation: AnyOperation, response: Response) -> Iterator[None]:
     try:
-        answer: R = model.model_validate(data)
-    except ValidationError as error:
-        raise _lost(operation, response, "doesn't have the shape that the reference gives") from error
-    if operation.creates and not any(getattr(answer, name) is not None for name in model.model_fields):
-        raise _lost(operation, response, "has none of the fields that the reference gives")
-    return answer
+        yield
+    except OrchestratorError:
+        raise
+    except (
+        Exception
+    ) as error:  # the request has left: whatever breaks here must not pass for a call that had no effect
+        raise malformed(operation, response, f"can't be read ({type(error).__name__})") from error
 
 
-def _path(operation: AnyOperation, values: Mapping[str, str]) -> str:
-    names = ("project_id", *operation.path_names)
-    _refuse_unknown(operation, "path", values, names)
-    encoded = {}
-    for name in names:
-        value = str(values.get(name, ""))
-        # An empty or dotted segment would address another resource.
-        if value in {"", ".", ".."}:
-            raise UsageError(f"{operation.id} needs the path parameter {name}.")
-        encoded[name] = quote(value, safe="~")
-    return operation.path.format_map(encoded)
-
-
-def _query(operation: AnyOperation, values: Mapping[str, object]) -> list[tuple[str, str]]:
-    _refuse_unknown(operation, "query", values, operation.query)
-    missing = [name for name in operation.required_query if values.get(name) is None]
-    if missing:
-        raise UsageError(f"{operation.id} needs the query parameter {', '.join(missing)}.")
-    pairs: list[tuple[str, str]] = []
-    for name, value in values.items():
-        if value is None:
-            continue
-        texts = [_text(one) for one in value] if isinstance(value, (list, tuple)) else [_text(value)]
-        pairs += [(name, text) for text in (texts if name in operation.list_query else [",".join(texts)])]
-    return pairs
-
-
-def _text(value: object) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case datetime():
-            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        case _:
-            return str(value)
-
-
-def _refuse_unknown(
-    operation: AnyOperation, kind: str, values: Iterable[str], names: tuple[str, ...]
-) -> None:
-    for name in values:
-        if name not in names:
-            near = get_close_matches(name, names, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"It knows {', '.join(names) or 'none'}."
-            raise UsageError(f"{operation.id} has no {kind} parameter {name}.", hint=hint)
+def malformed(operation: AnyOperation, response: Response, what: str) -> AnswerLost:
+    """The error for an answer that `what` (such as `is empty`) makes unreadable; a write may have been executed."""
+    return AnswerLost(
+        f"The answer (HTTP {response.status}) {what}.",
+        hint=_MALFORMED_HINT,
+        operation=operation.id,
+        executed=Executed.NO if operation.reads else Executed.UNKNOWN,
+        request_id=response.request_id,
+    )
 
 
 def _body(operation: AnyOperation, body: object) -> bytes:
@@ -177,33 +204,74 @@ def _body(operation: AnyOperation, body: object) -> bytes:
     if model is None or not isinstance(body, model) or not isinstance(body, BaseModel):
         expected = "no body" if model is None else model.__name__
         raise UsageError(f"{operation.id} takes {expected}, not {type(body).__name__}.")
-    data: bytes = body.model_dump_json(by_alias=True, exclude_none=True).encode()
-    if len(data) > MAX_BODY_BYTES:
-        raise UsageError(
-            f"The body of {operation.id} has {len(data)} bytes, over the API's {MAX_BODY_BYTES}."
-        )
-    return data
-
-
-def _json(operation: AnyOperation, response: Response) -> Any:
-    if not response.body.strip():
-        raise _lost(operation, response, "is empty")
     try:
-        return json.loads(response.body)
-    except (ValueError, RecursionError) as error:
-        what = "is HTML" if "html" in response.header("Content-Type") else "isn't whole JSON"
-        raise _lost(operation, response, what) from error
+        return body.model_dump_json(by_alias=True, exclude_none=True).encode()
+    except ValueError as error:
+        raise UsageError(
+            f"The body of {operation.id} can't be written as JSON: {type(error).__name__}."
+        ) from error
+
+
+def _json(response: Response) -> Any:
+    if not response.body.strip():
+        raise ValueError("empty")
+    data = strict_json.loads(response.body)
+    refuse_depth(data, MAX_ANSWER_DEPTH)
+    # Half a character can only stand there escaped.
+    return mended(data) if b"\\u" in response.body else data
+
+
+def _nature(response: Response, error: ValueError) -> str:
+    """What a body is that isn't JSON."""
+    kind = response.header("Content-Type").partition(";")[0].strip().lower()
+    if not response.body.strip():
+        return "empty"
+    if "html" in kind or response.body.lstrip()[:1] == b"<":
+        return "a page of HTML or XML, as gateways and proxies send it"
+    if kind and "json" not in kind:
+        return f"{shown(kind, 60) or 'something'} instead of JSON"
+    return f"broken JSON ({error})"
 
 
 def _failure(operation: AnyOperation, response: Response) -> CallError:
-    if 300 <= response.status < 400 or response.status < 200:
-        return _lost(operation, response, f"is a redirect or informational (HTTP {response.status})")
+    if 300 <= response.status < 400:
+        host = _host(response.header("Location"))
+        return malformed(operation, response, f"is a redirect{f' to {shown(host, 100)}' if host else ''}")
+    if response.status < 200:
+        return malformed(operation, response, "isn't a final one")
+    data, detail = None, ""
     try:
-        data = json.loads(response.body)
-    except (ValueError, RecursionError):
-        data = None
+        data = _json(response)
+    except ValueError as error:
+        detail = f"The answer is {_nature(response, error)}"
     code, message, request_id = _error_fields(data)
     return api_error(
+        status=response.status,
+        code=code,
+        api_message=message,
+        operation=operation.id,
+        reads=operation.reads,
+        request_id=response.request_id or request_id,
+        retry_after_s=_retry_after_s(response),
+        detail=detail,
+    )
+
+
+def _host(location: str) -> str:
+    """The host that a URL names; empty if it names none or is no URL."""
+    try:
+        return urlsplit(location).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _refuse_error_body(operation: AnyOperation, response: Response, data: Any) -> None:
+    """Some failures come as an error body under a 2xx (the codes of reference 11.2 with status 200)."""
+    code, message, request_id = _error_fields(data)
+    known: Any = operation.response
+    if not code or (known is not None and any(name in data for name in known.model_fields)):
+        return
+    raise api_error(
         status=response.status,
         code=code,
         api_message=message,
@@ -214,43 +282,42 @@ def _failure(operation: AnyOperation, response: Response) -> CallError:
     )
 
 
-def _refuse_error_body(operation: AnyOperation, response: Response, data: Any, known: Iterable[str]) -> None:
-    """Some failures come as an error body under a 2xx (the codes of reference 11.2 with status 200)."""
-    code, message, request_id = _error_fields(data)
-    if not code or any(name in data for name in known):
-        return
-    raise api_error(
-        status=response.status,
-        code=code,
-        api_message=message,
-        operation=operation.id,
-        reads=operation.reads,
-        request_id=response.request_id or request_id,
-    )
-
-
 def _error_fields(data: Any) -> tuple[str, str, str]:
     """Code, message and request id of an error body, of the API, its gateway or IAM; empty where there is none."""
     if not isinstance(data, dict):
         return "", "", ""
     nested = data.get("error")
     inner: dict[str, Any] = nested if isinstance(nested, dict) else data
-    code = inner.get("error_code") or (inner.get("code") if inner is nested else None) or ""
+    code = str(inner.get("error_code") or (inner.get("code") if inner is nested else None) or "")
     message = inner.get("error_msg") or (inner.get("message") if inner is nested else None) or ""
-    return str(code)[:64], " ".join(str(message).split())[:500], str(data.get("request_id") or "")[:128]
+    request_id = str(data.get("request_id") or "")
+    return (
+        code if _CODE.fullmatch(code) else "",
+        shown(str(message), 500),
+        request_id if _REQUEST_ID.fullmatch(request_id) else "",
+    )
 
 
 def _retry_after_s(response: Response) -> float | None:
-    value = response.header("Retry-After")
-    # The other form, a date, would need the server's clock to be ours.
-    return float(value) if value.isascii() and value.isdigit() and len(value) < 6 else None
+    """Seconds that the server asks to wait, in either of the two forms of `Retry-After`; None if it doesn't.
+
+    A date is read by the clock of the server that wrote it, which the answer's own date shows: ours may differ.
+    """
+    value = response.header("Retry-After").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:9]), MAX_RETRY_AFTER_S)
+    until, sent_at = (_date(text) for text in (value, response.header("Date")))
+    if until is None or sent_at is None:
+        return None
+    return min(max((until - sent_at).total_seconds(), 0.0), MAX_RETRY_AFTER_S)
 
 
-def _lost(operation: AnyOperation, response: Response, what: str) -> AnswerLost:
-    return AnswerLost(
-        f"The answer (HTTP {response.status}) {what}.",
-        hint=_MALFORMED_HINT,
-        operation=operation.id,
-        executed=Executed.NO if operation.reads else Executed.UNKNOWN,
-        request_id=response.request_id,
-    )
+def _date(text: str) -> datetime | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  rarely needed, and it loads half of `email`
+
+    try:
+        read = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    # `-0000` means a time in UTC of no known zone.
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read

@@ -33,7 +33,14 @@ class Line:
     def client(self, credentials: Credentials, **settings: Any) -> MetaStudio:
         limiter = LocalLimiter(RATES[self.config.region])
         return MetaStudio(
-            self.transport, credentials, limiter, self.server.endpoint, self.config.project_id, **settings
+            credentials,
+            region=self.config.region,
+            endpoint=self.server.endpoint,
+            project_id=self.config.project_id,
+            limiter=limiter,
+            transport=self.transport,
+            repeats=0,
+            **settings,
         )
 
     @property

@@ -88,11 +88,10 @@ async def test_a_state_of_the_emulator_is_not_taken_to_the_service(tmp_path: Pat
 
 
 async def test_what_is_missing_is_named_before_anything_starts(tmp_path: Path) -> None:
-    """No credentials, no project, a limit for nothing, a fleet's database: each says what to do."""
+    """No credentials, a limit for nothing, a fleet's database: each says what to do."""
     cases: list[tuple[dict[str, Any], str]] = [
-        ({}, "no project id"),
-        ({"project_id": "p1"}, "no credentials"),
-        ({"project_id": "p1", "limits": {"create_asset": 3}}, "no operation of the API"),
+        ({}, "no credentials"),
+        ({"limits": {"create_asset": 3}}, "no operation of the API"),
         ({"state": "postgresql://db/x"}, "SQLite only"),
     ]
     for number, (flags, words) in enumerate(cases):

@@ -151,11 +151,13 @@ class World:
         limiter = LocalLimiter(RATES[REGION])
         config = self.emulator.config
         api = MetaStudio(
-            self.network,
             AkSk(config.ak, config.sk),
-            limiter,
-            "http://metastudio.invalid",
-            config.project_id,
+            region=REGION,
+            endpoint="http://metastudio.invalid",
+            project_id=config.project_id,
+            limiter=limiter,
+            transport=self.network,
+            repeats=0,
             clock=self.loop.now,
         )
         around = Surroundings(

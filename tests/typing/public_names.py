@@ -58,15 +58,15 @@ class Stamp(StepKind[StampParams]):
 
 
 async def client(settings: Settings) -> None:
-    """The client alone, without pipelines."""
-    async with AioHttpTransport() as transport:
-        api = MetaStudio(
-            transport,
-            AkSk("ak", "sk"),
-            LocalLimiter(operations.RATES[settings.region]),
-            settings.endpoint,
-            settings.project_id or "",
-        )
+    """The client alone, without pipelines; `client_methods.py` has its methods."""
+    async with MetaStudio(
+        AkSk("ak", "sk"),
+        region=settings.region,
+        endpoint=settings.endpoint,
+        project_id=settings.project_id,
+        limiter=LocalLimiter(operations.RATES[settings.region]),
+        transport=AioHttpTransport(),
+    ) as api:
         body = CreateDigitalAssetRequestBody(asset_name="Mug", asset_type="IMAGE")
         created = await api.call(operations.create_digital_asset, body=body)
         assert_type(created, CreateDigitalAssetResponse)

@@ -1,6 +1,13 @@
 """Who we are to the API. No repr shows a secret."""
 
+import re
 from dataclasses import dataclass, field
+from typing import assert_never
+
+from orchestrator.errors import UsageError
+from orchestrator.metastudio.regions import checked_address
+
+_SENDABLE = re.compile("[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +42,28 @@ class Token:
 
 
 Credentials = AkSk | TokenLogin | Token
+
+
+def is_sendable(text: str) -> bool:
+    """Whether a header can carry `text` as a key or a token: something, in ASCII without blanks and line breaks."""
+    return _SENDABLE.fullmatch(text) is not None
+
+
+def refuse_unsendable(credentials: Credentials) -> None:
+    """Raises UsageError, without their values, for credentials that no request could carry."""
+    match credentials:
+        case AkSk(ak, sk, security_token):
+            parts = {"access key": ak, "secret key": sk}
+            if security_token is not None:
+                parts["security token"] = security_token
+        case Token(value):
+            parts = {"token": value}
+        case TokenLogin():
+            checked_address(credentials.iam_endpoint, "The endpoint of IAM")
+            return
+        case _:
+            assert_never(credentials)
+    for name, text in parts.items():
+        if not is_sendable(text):
+            wrong = "has a blank, a line break or other characters that can't be sent" if text else "is empty"
+            raise UsageError(f"The {name} {wrong}.", hint="Copy it again, without what stands around it.")

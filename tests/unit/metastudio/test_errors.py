@@ -4,14 +4,19 @@ from importlib.resources import files
 import pytest
 
 from orchestrator.errors import OrchestratorError, RetryClass
+from orchestrator.metastudio.errors import FAMILIES as ALL_FAMILIES
 from orchestrator.metastudio.errors import (
     AnswerLost,
     ApiError,
+    Busy,
     ConnectFailed,
     Executed,
     Forbidden,
+    InvalidRequest,
     NotFound,
+    QuotaExceeded,
     ServerError,
+    SupportNeeded,
     Throttled,
     Unauthorized,
     api_error,
@@ -38,6 +43,26 @@ def test_every_code_of_the_reference_has_its_class_and_a_hint() -> None:
         assert hint_for(int(row["status"] or 200), row["code"]).endswith(".")
 
 
+FAMILIES: dict[RetryClass, set[type[ApiError]]] = {
+    RetryClass.NEVER: {InvalidRequest, Unauthorized, Forbidden, NotFound},
+    RetryClass.LATER: {Busy, Throttled},
+    RetryClass.QUOTA: {QuotaExceeded},
+    RetryClass.SUPPORT: {SupportNeeded},
+}
+
+
+def test_every_code_of_the_reference_becomes_an_error_of_its_family() -> None:
+    """Family, retry class and, when the service sends no message, the reference's words about the code."""
+    for row in CODES:
+        status, retry = int(row["status"] or 400), RetryClass(row["retry"])
+        error = _error(status, row["code"])
+        assert (error.code, error.retry) == (row["code"], retry)
+        assert str(error).startswith(f"create_file: {row['code']} "), row
+        assert type(error) in ALL_FAMILIES, row
+        assert type(error) in (FAMILIES[retry] if status < 500 else {ServerError}), row
+        assert (error.executed is Executed.UNKNOWN) == (status >= 500 or status < 300), row
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
@@ -59,7 +84,19 @@ def test_an_unknown_code_falls_back_to_its_status(status: int, expected: RetryCl
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
-        (400, "MSS.10001003", ApiError),
+        (400, "MSS.10001003", InvalidRequest),
+        (400, "", InvalidRequest),
+        (409, "", InvalidRequest),
+        (408, "", Busy),
+        (400, "MSS.45000010", Busy),
+        (429, "MSS.20010011", Busy),
+        (400, "MSS.00020012", QuotaExceeded),
+        (403, "MSS.00020011", QuotaExceeded),
+        (401, "MSS.00022007", QuotaExceeded),
+        (401, "MSS.00020002", Unauthorized),
+        (401, "MSS.00023003", SupportNeeded),
+        (403, "MSS.00020006", Forbidden),
+        (404, "MSS.99999999", NotFound),
         (401, "", Unauthorized),
         (403, "", Forbidden),
         (404, "", NotFound),
@@ -91,12 +128,20 @@ def test_a_full_service_is_no_throttle() -> None:
         (500, False, Executed.UNKNOWN),
         (504, False, Executed.UNKNOWN),
         (200, False, Executed.UNKNOWN),
+        (501, False, Executed.NO),
         (500, True, Executed.NO),
     ],
 )
 def test_only_a_refusal_is_surely_not_executed(status: int, reads: bool, expected: Executed) -> None:
     """A server error leaves a writing call open; a reading one has nothing to leave open."""
     assert _error(status, reads=reads).executed is expected
+
+
+@pytest.mark.parametrize("status", [200, 403, 429, 503])
+def test_a_throttled_call_was_surely_not_executed(status: int) -> None:
+    """The gateway throttles before the service sees the call, whatever the status that carries its code."""
+    error = _error(status, "APIGW.0308")
+    assert (type(error), error.executed) == (Throttled, Executed.NO)
 
 
 def test_a_server_error_is_an_answer_lost() -> None:
