@@ -36,6 +36,7 @@ from orchestrator.emulator.wire import (
 )
 from orchestrator.emulator.world import World
 from orchestrator.errors import UsageError
+from orchestrator.metastudio.models.base import FIELDS_ONLY
 from orchestrator.metastudio.operations import OPERATIONS, RATES, AnyOperation
 
 #: Query parameters of the API that are as good as a password.
@@ -247,7 +248,8 @@ class Emulator:
         body = None
         if operation.request is not None:
             try:
-                body = operation.request.model_validate(raw)
+                # What fields have to meet together is the behaviours' to refuse, each with its own code.
+                body = operation.request.model_validate(raw, context=FIELDS_ONLY)
             except ValidationError as error:
                 raise Refusal(INVALID_PARAMETER, explain(error)) from error
         return Call(

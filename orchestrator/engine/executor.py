@@ -17,7 +17,15 @@ from orchestrator.domain.retry import next_attempt_at
 from orchestrator.engine.dispatch.base import Job
 from orchestrator.errors import OrchestratorError, RetryClass
 from orchestrator.metastudio.errors import ApiError, CallError, Executed, NotFound
-from orchestrator.steps.base import Done, StepContext, StepError, StepKind, Surroundings, Waiting
+from orchestrator.steps.base import (
+    CannotTellError,
+    Done,
+    StepContext,
+    StepError,
+    StepKind,
+    Surroundings,
+    Waiting,
+)
 
 #: Pause before asking again after a check that got no answer.
 _RECHECK_S = 10.0
@@ -149,6 +157,9 @@ class Executor:
         began_at = self._clock()
         try:
             found = await kind.find(params, attempt.context())
+        except CannotTellError as error:
+            log.warning("a person has to look", error=error.message)
+            return ev.StepFailed(attempt.step.id, attempt.number, error_info(error))
         except OrchestratorError as error:
             log.warning("look-up failed", error=error.message)
             info = error_info(error)

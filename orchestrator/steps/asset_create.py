@@ -28,7 +28,6 @@ class AssetCreate(StepKind[CreateDigitalAssetRequestBody]):
             asset
             async for asset in ctx.around.api.pages(
                 operations.list_assets,
-                "assets",
                 query={"tag": ctx.key, "asset_source": "CUSTOMIZATION"},
                 order=ctx.order,
             )

@@ -62,6 +62,20 @@ class StepError(OrchestratorError):
         self.retry = retry
 
 
+class CannotTellError(StepError):
+    """Nobody but a person can find out what a request made whose answer was lost."""
+
+    def __init__(self, kind: str, where: str) -> None:
+        """`where` says where the person is to look."""
+        super().__init__(
+            f"The answer to {kind} was lost, and there is no sure way to tell what it made, if anything.",
+            hint=f"Wait two minutes, then look {where}. Only if it is not there, start the run again: this sends "
+            "the request once more. If it is there, go on without this step, with the id that you found.",
+            code="NO_ANSWER",
+            retry=RetryClass.SUPPORT,
+        )
+
+
 class Parameters(BaseModel):
     """Base of step parameters: unknown names are mistakes."""
 
@@ -179,21 +193,34 @@ def call_label(run_id: RunId, step_id: StepId) -> str:
 class StepKind(ABC, Generic[P]):
     """A kind of step. Instances hold no state: everything about an attempt is in its context."""
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    params: ClassVar[type[BaseModel]]
-    #: Names that the step's outputs always have.
-    outputs: ClassVar[frozenset[str]]
+    name: str
+    summary: str
+    #: Where a person finds what a lost attempt made, if `find` cannot tell.
+    where_to_look: str = "in the MetaStudio console"
     #: The output that names a file which the step left in the output folder, if it leaves one.
     leaves: ClassVar[str | None] = None
+
+    @property
+    @abstractmethod
+    def params(self) -> type[BaseModel]:
+        """The model of the step's parameters; worked out when somebody asks where that takes time."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> frozenset[str]:
+        """Names that the step's outputs always have."""
 
     @abstractmethod
     async def act(self, params: P, ctx: StepContext) -> Done | Waiting:
         """Make an attempt, or go on with one that a crash interrupted (see `ctx.facts`)."""
 
     async def find(self, params: P, ctx: StepContext) -> Found | None:
-        """Look once for what a lost attempt made. Kinds that create something override this."""
-        raise StepError(f"{self.name} makes nothing that could be looked for.")
+        """Look once for what a lost attempt made.
+
+        Kinds that leave a trace in what they create override this. Raises CannotTellError in the others: such a
+        request is never repeated without a person.
+        """
+        raise CannotTellError(self.name, self.where_to_look)
 
     async def check(self, params: P, ctx: StepContext, correlation: str) -> Done | None:
         """Ask the API about what the step waits for; None: not over yet. Waiting kinds override this."""
@@ -206,11 +233,13 @@ class StepKind(ABC, Generic[P]):
 
 @cache
 def kinds() -> Mapping[str, StepKind[Any]]:
-    """Every step kind of this folder by its name."""
+    """Every step kind of this folder by its name: classes with a name, and the instances that a module has in `KINDS`."""
     found: dict[str, StepKind[Any]] = {}
     package = importlib.import_module("orchestrator.steps")
-    for module in pkgutil.iter_modules(package.__path__):
-        for value in vars(importlib.import_module(f"orchestrator.steps.{module.name}")).values():
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"orchestrator.steps.{info.name}")
+        for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, StepKind) and getattr(value, "name", None):
                 found[value.name] = value()
+        found.update((kind.name, kind) for kind in getattr(module, "KINDS", ()))
     return dict(sorted(found.items()))

@@ -57,7 +57,7 @@ class VideoProduce(StepKind[VideoProduceParams]):
         jobs = [
             job
             async for job in ctx.around.api.pages(
-                operations.list_digital_human_video, "jobs", query=query, order=ctx.order
+                operations.list_digital_human_video, query=query, order=ctx.order
             )
             if job.job_id and _may_be_ours(job, params, ctx)
         ]

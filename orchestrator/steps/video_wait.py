@@ -67,7 +67,7 @@ class VideoWait(StepKind[VideoWaitParams]):
         }
         over: dict[str, str] = {}
         seen: set[str] = set()
-        async for job in around.api.pages(operations.list_digital_human_video, "jobs", query=query, low=True):
+        async for job in around.api.pages(operations.list_digital_human_video, query=query, low=True):
             if job.job_id in wanted:
                 seen.add(job.job_id)
                 if job.state in _ENDED:

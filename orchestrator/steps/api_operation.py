@@ -1,0 +1,138 @@
+"""`api.<operation>`: any operation of the API as a step, for what no kind of its own does."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Final
+
+from pydantic import BaseModel, create_model
+
+from orchestrator.metastudio.errors import ApiError, CallError, Executed, NotFound
+from orchestrator.metastudio.models.base import RequestModel
+from orchestrator.metastudio.operations import OPERATIONS, AnyOperation
+from orchestrator.metastudio.withheld import is_withheld_name, without_withheld
+from orchestrator.steps.base import Done, StepContext, StepKind
+
+PREFIX: Final = "api."
+#: Kinds of their own, which adopt what a lost attempt made, by the operation that they call.
+ADOPTING: Final[Mapping[str, str]] = {
+    "create_digital_asset": "asset.create",
+    "create_file": "file.upload",
+    "create_large_file": "file.upload",
+    "create_video_scripts": "script.create",
+    "create2_d_digital_human_video": "video.produce",
+}
+#: Refusals that say so without being a 404: "the task has been deleted or does not exist" (reference 11.2).
+_GONE: Final = frozenset({"MSS.20020002"})
+#: The fact that a deletion left: the path that it was sent to.
+_DELETING: Final = "deleting"
+
+
+class ApiOperation(StepKind[BaseModel]):
+    """One call. Parameters are those of the path, of the query and the fields of the body, side by side; outputs are
+    the answer's fields without presigned URLs and secrets.
+
+    What is left out can't be handed to another step. So no pipeline copies an asset to another region: the
+    `encryption_info` of `show_asset_replication_info`, which `create_asset_by_replication_info` needs, is a secret. For that,
+    take `orchestrator api call`, which prints answers whole and reads a body with `--body -`, or the client in Python.
+
+    A call that reads, changes or deletes is repeated as the step's `retry` says. One that creates is never repeated
+    without a person when its answer was lost: the API has nothing by which what it made could be told apart.
+    """
+
+    def __init__(self, operation: AnyOperation) -> None:
+        self.operation = operation
+        self.name = PREFIX + operation.id
+        adopting = ADOPTING.get(operation.id)
+        self.summary = operation.summary + (
+            f" (use `{adopting}`, which takes over what a lost attempt made)" if adopting else ""
+        )
+        self.where_to_look = _where_to_look(operation)
+
+    @cached_property
+    def params(self) -> type[BaseModel]:
+        """The body's model with the parameters beside its fields: its constraints and conditions hold."""
+        from orchestrator.metastudio.parameters import PARAMETERS  # noqa: PLC0415 - only who uses it loads it
+
+        models: list[type[BaseModel]] = [
+            model
+            for model in (self.operation.request, PARAMETERS.get(self.operation.id))
+            if model is not None
+        ]
+        about = f"Reference {self.operation.section}."
+        return create_model(self.name, __base__=tuple(models) or RequestModel, __doc__=about)
+
+    @cached_property
+    def outputs(self) -> frozenset[str]:
+        """The answer's fields that are not withheld by their names."""
+        return frozenset(name for name in _fields(self.operation.response) if not is_withheld_name(name))
+
+    async def act(self, params: BaseModel, ctx: StepContext) -> Done:
+        """One call of the operation, at its section of the reference."""
+        arguments = self._arguments(params)
+        if self.operation.creates:
+            answer = await ctx.create(self.operation, **arguments)
+        elif self.operation.method == "DELETE":
+            answer = await self._delete(ctx, arguments)
+        else:
+            answer = await ctx.call(self.operation, **arguments)
+        return Done(self._outputs(answer))
+
+    def _arguments(self, params: BaseModel) -> dict[str, Any]:
+        given = {name: getattr(params, name) for name in params.model_fields_set}
+        given = {name: value for name, value in given.items() if value is not None}
+        operation = self.operation
+        path = {name: given.pop(name) for name in operation.path_names}
+        query = {name: given.pop(name) for name in operation.query if name in given}
+        body = None
+        if operation.request is not None and (given or operation.request_required):
+            body = operation.request.model_validate(given)
+        return {"path": path, "query": query, "body": body}
+
+    async def _delete(self, ctx: StepContext, arguments: dict[str, Any]) -> Any:
+        """What is not there any more counts as deleted only if an attempt of ours may have deleted it."""
+        place = arguments["path"]
+        maybe_deleted = ctx.facts.get(_DELETING) == place
+
+        async def leaves() -> None:
+            if ctx.facts.get(_DELETING) != place:
+                await ctx.note({_DELETING: place})
+
+        try:
+            return await ctx.around.api.call(
+                self.operation, order=ctx.order, label=ctx.label, before_send=leaves, **arguments
+            )
+        except CallError as error:
+            if maybe_deleted and _is_gone(error):
+                return None
+            refused = error.executed is Executed.NO and not maybe_deleted
+            if refused and ctx.facts.get(_DELETING) == place:
+                await ctx.note({_DELETING: None})
+            raise
+
+    def _outputs(self, answer: BaseModel | None) -> dict[str, Any]:
+        """Every known field, None where the answer has none, and those that the reference doesn't know."""
+        if answer is None:
+            return {}
+        said = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {**dict.fromkeys(self.outputs), **without_withheld(said)}
+
+
+def _is_gone(error: CallError) -> bool:
+    return isinstance(error, NotFound) or (isinstance(error, ApiError) and error.code in _GONE)
+
+
+def _fields(model: type[BaseModel] | None) -> list[str]:
+    if model is None:
+        return []
+    return [field.serialization_alias or name for name, field in model.model_fields.items()]
+
+
+def _where_to_look(operation: AnyOperation) -> str:
+    """The call that lists what the operation makes: the one that reads the same path."""
+    for other in OPERATIONS.values():
+        if other.reads and other.path == operation.path and other.id != operation.id:
+            return f"with `orchestrator api call {other.id}`"
+    return StepKind.where_to_look
+
+
+KINDS: Final = tuple(ApiOperation(operation) for operation in OPERATIONS.values())
