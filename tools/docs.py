@@ -9,149 +9,65 @@ import csv
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from tools.docs_catalog import catalog_page
+from tools.docs_markdown import Schema, anchor_of, code, members, page, slug, summary, table
+
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
-
-Schema = Mapping[str, Any]
-
-
-# Markdown
-
-
-def page(title: str, source: str, *parts: str) -> str:
-    """A whole page; says where it comes from, so that nobody edits it by hand."""
-    note = f"<!-- Written by tools/docs.py from {source}; edit that instead, then run `make docs`. -->"
-    return "\n\n".join([note, f"# {title}", *(part for part in parts if part)]) + "\n"
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table; a bar in a cell is escaped. Nothing for no rows."""
-    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
-    titles = list(head)
-    return "\n".join([f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}", *lines]) if lines else ""
-
-
-def code(text: object) -> str:
-    """Inline code; nothing for nothing."""
-    return f"`{text}`" if str(text) else ""
-
-
-def summary(text: str | None) -> str:
-    """The first paragraph of a docstring, on one line."""
-    return " ".join(inspect.cleandoc(text or "").split("\n\n")[0].split())
-
-
-# JSON Schema, as people read it
-
-
-def described(schema: Schema, link: Callable[[str], str]) -> str:
-    """The type of a value in words, with its limits."""
-    if "$ref" in schema:
-        return link(schema["$ref"].rsplit("/", 1)[-1])
-    for key in ("anyOf", "oneOf", "allOf"):
-        if key in schema:
-            kinds = [described(part, link) for part in schema[key] if part.get("type") != "null"]
-            return " or ".join(dict.fromkeys(kinds))
-    if "const" in schema:
-        return code(schema["const"])
-    if "enum" in schema:
-        return ", ".join(code(value) for value in schema["enum"])
-    return _plain_type(schema, link)
-
-
-def _plain_type(schema: Schema, link: Callable[[str], str]) -> str:
-    kind = schema.get("type", "anything")
-    if isinstance(kind, list):
-        return " or ".join(kind)
-    if kind == "array":
-        return f"list of {described(schema.get('items', {}), link)}{_limits(schema)}"
-    if kind == "object":
-        named = list(schema.get("patternProperties", {}).values())
-        values = named[0] if named else schema.get("additionalProperties")
-        return f"mapping to {described(values, link)}" if isinstance(values, dict) and values else "mapping"
-    return f"{kind}{_limits(schema)}"
-
-
-def _limits(schema: Schema) -> str:
-    said = []
-    for low, high, unit in (
-        ("minimum", "maximum", ""),
-        ("minLength", "maxLength", " characters"),
-        ("minItems", "maxItems", " items"),
-    ):
-        least = None if schema.get(low) == 1 and unit else schema.get(low)
-        if (most := schema.get(high)) is not None:
-            said.append(f"{most}{unit} at most" if least is None else f"{least} to {most}{unit}")
-        elif least is not None:
-            said.append(f"{least}{unit} at least")
-    if "exclusiveMinimum" in schema:
-        said.append(f"more than {schema['exclusiveMinimum']}")
-    return f" ({', '.join(said)})" if said else ""
-
-
-def members(schema: Schema, link: Callable[[str], str], whole: Schema | None = None) -> str:
-    """The table of an object's members; one without a description has that of what it refers to in `whole`."""
-    required = schema.get("required", ())
-    known = (whole or {}).get("definitions", {})
-    return table(
-        ["name", "type", "needed", "meaning"],
-        (
-            [code(name), described(member, link), "yes" if name in required else "", _meaning(member, known)]
-            for name, member in schema.get("properties", {}).items()
-        ),
-    )
-
-
-def _meaning(member: Schema, known: Mapping[str, Schema]) -> str:
-    target = str(member.get("$ref", "")).rsplit("/", 1)[-1]
-    said = str(member.get("description") or summary(known.get(target, {}).get("description", "")))
-    default = member.get("default")
-    if default not in (None, "", {}, []) and "default" not in said:
-        said = f"{said.rstrip('.')}; default {code(default)}".lstrip("; ")
-    return said
-
-
-def _anchor(prefix: str) -> Callable[[str], str]:
-    def link(name: str) -> str:
-        return f"[{name}](#{slug(prefix + name)})"
-
-    return link
-
-
-def slug(heading: str) -> str:
-    """The anchor that a heading gets."""
-    return re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower()).replace(" ", "-")
-
 
 # Pages
 
 
 def steps_page() -> str:
-    """Every step kind, its parameters and outputs."""
-    from orchestrator.steps.base import kinds  # noqa: PLC0415 - each page loads only what it describes
+    """Every step kind, its parameters and outputs; those that are calls of the API in one section."""
+    from orchestrator.definition.kinds import API  # noqa: PLC0415 - each page loads only what it describes
+    from orchestrator.steps.base import kinds  # noqa: PLC0415 - as above
 
+    own = {name: kind for name, kind in kinds().items() if not name.startswith(API)}
+    calls = f"{API}<operation>"
     parts: list[str] = [
         "What `uses` may name. A parameter may be an expression instead of a value; so may any value inside it.",
         table(
             ["kind", "what it does"],
-            ([f"[{name}](#{slug(name)})", f"{kind.summary}."] for name, kind in kinds().items()),
+            [
+                *([f"[{name}](#{slug(name)})", f"{kind.summary}."] for name, kind in own.items()),
+                [
+                    f"[`{calls}`](#{slug(calls)})",
+                    f"Calls any of the {len(kinds()) - len(own)} operations of the API.",
+                ],
+            ],
         ),
     ]
-    for name, kind in kinds().items():
+    for name, kind in own.items():
         schema = kind.params.model_json_schema(by_alias=True)
-        link = _anchor(f"{name} ")
+        link = anchor_of(f"{name} ")
         outputs = ", ".join(code(output) for output in sorted(kind.outputs)) or "none"
         parts += [f"## {name}", f"{kind.summary}. {summary(kind.__doc__)}", f"Outputs: {outputs}."]
         parts += ["Parameters:", members(schema, link)] if schema.get("properties") else ["No parameters."]
         for inner, definition in sorted(schema.get("$defs", {}).items()):
             parts += [f"### {name} {inner}", members(definition, link) or "No members."]
-    return page("Step kinds", "`orchestrator/steps/`", *parts)
+    return page("Step kinds", "`orchestrator/steps/`", *parts, f"## `{calls}`", *_api_step())
+
+
+def _api_step() -> Iterator[str]:
+    from orchestrator.steps.api_operation import ADOPTING, ApiOperation  # noqa: PLC0415 - as above
+
+    yield from (" ".join(part.split()) for part in inspect.cleandoc(ApiOperation.__doc__ or "").split("\n\n"))
+    yield (
+        "[The table of operations](operations.md) has a kind for each of them; `orchestrator api show OPERATION` prints "
+        "its parameters, their limits and an example. [How to call the API](../howto/call-the-api.md) shows one in a "
+        "pipeline."
+    )
+    yield "These have kinds of their own, which take over what a lost attempt made:"
+    yield table(
+        ["operation", "better"], ([code(name), f"[{kind}](#{slug(kind)})"] for name, kind in ADOPTING.items())
+    )
 
 
 def settings_page() -> str:
@@ -231,32 +147,43 @@ def _comments(group: type[BaseModel]) -> dict[str, str]:
 
 
 def operations_page() -> str:
-    """The API's operations: place, quota, and whether the emulator plays them."""
+    """The API's operations: place, quota, step kind, and whether the emulator plays them."""
+    from orchestrator.cli.api_list import effect, step_name  # noqa: PLC0415 - as above
     from orchestrator.emulator.behaviours import behaviours  # noqa: PLC0415 - as above
     from orchestrator.metastudio.operations import OPERATIONS, RATES  # noqa: PLC0415 - as above
 
+    played = behaviours()
+    silent = "" if len(played) == len(OPERATIONS) else "; it answers the others with an error that says so"
     parts = [
         (
-            f"The {len(OPERATIONS)} operations of the MetaStudio API. The rates are the published calls per second of a "
-            "tenant, by region; `limits` in the settings overrides them. The section is that of the API reference. "
-            f"The emulator carries out {len(behaviours())} of them; it answers the others with an error that says so."
+            f"The {len(OPERATIONS)} operations of the MetaStudio API, by category. The rates are the published calls per second "
+            "of a tenant, by region; `limits` in the settings overrides them. The section is that of the API reference. An "
+            "operation that creates something makes, and may charge, another when it is called twice."
+        ),
+        (
+            "The step is the [step kind](steps.md) that carries the operation out. `orchestrator api show OPERATION` explains "
+            f"an operation, [how to call it](../howto/call-the-api.md) is told elsewhere. The emulator plays {len(played)} of "
+            f"them{silent}."
         ),
     ]
+    head = ["operation", "what", "call", "section", "does", *RATES, "step", "emulator"]
     for category in dict.fromkeys(operation.category for operation in OPERATIONS.values()):
         rows = [
             [
                 code(operation.id),
-                f"{operation.summary}",
+                operation.summary,
                 code(f"{operation.method} {operation.path}"),
                 operation.section,
+                effect(operation),
                 *(f"{RATES[region][operation.id]:g}" for region in RATES),
-                "yes" if operation.id in behaviours() else "",
+                code(step_name(operation.id)),
+                "yes" if operation.id in played else "",
             ]
             for operation in OPERATIONS.values()
             if operation.category == category
         ]
-        parts += [f"## {category}", table(["id", "what", "call", "section", *RATES, "emulator"], rows)]
-    return page("Operations", "`orchestrator/metastudio/spec/`", *parts)
+        parts += [f"## {category}", table(head, rows)]
+    return page("Operations", "`orchestrator/metastudio/spec/` and the emulator's behaviours", *parts)
 
 
 #: Codes of our own that a failed step or run may carry.
@@ -284,6 +211,8 @@ _RETRY = {
 
 def error_codes_page() -> str:
     """What error codes mean for a retry."""
+    from orchestrator.metastudio.errors import FAMILIES  # noqa: PLC0415 - as above
+
     spec = ROOT / "orchestrator" / "metastudio" / "spec" / "error-codes.csv"
     with spec.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -305,6 +234,16 @@ def error_codes_page() -> str:
         codes = sorted({row["code"] for row in rows if row["retry"] == retry})
         listed = " ".join(map(code, codes)) if retry != "never" else f"The other {len(codes)}."
         parts += [f"### {retry}", meaning, listed]
+    parts += [
+        "## In Python",
+        (
+            "An answer that is a refusal is raised as the exception of its family, all of them an `ApiError`; its `code`, "
+            "`status`, `retry`, `executed`, `retry_after_s` and `request_id` say the rest."
+        ),
+        table(
+            ["exception", "meaning"], ([code(one.__name__), inspect.getdoc(one) or ""] for one in FAMILIES)
+        ),
+    ]
     return page("Error codes", "`orchestrator/metastudio/spec/error-codes.csv`", *parts)
 
 
@@ -314,7 +253,7 @@ def definition_page() -> str:
     from orchestrator.definition.schema import definition_schema  # noqa: PLC0415 - as above
 
     schema = definition_schema()
-    link = _anchor("")
+    link = anchor_of("")
     parts = [
         (
             "The keys of a pipeline file, from the models that read it. `orchestrator schema` prints the same as JSON Schema. "
@@ -354,6 +293,61 @@ def reachable(schema: Schema) -> list[str]:
     return met
 
 
+def ssml_page() -> str:
+    """The tags of speech, and the codes of its problems."""
+    from orchestrator.metastudio import ssml  # noqa: PLC0415 - as above
+    from orchestrator.metastudio.ssml.grammar import VIDEO_TAGS  # noqa: PLC0415 - as above
+
+    rows = []
+    for name, tag in ssml.TAGS.items():
+        inside = [*(["text"] if tag.text else []), *(code(f"<{child}>") for child in tag.children)]
+        rows.append(
+            [
+                code(f"<{name}/>" if tag.empty else f"<{name}>"),
+                "; ".join(_attribute(*item) for item in tag.attributes.items()),
+                ", ".join(inside) or "nothing",
+                "yes" if name in VIDEO_TAGS else "",
+                ", ".join(code(field) for field in tag.capabilities.values()),
+            ]
+        )
+    return page(
+        "Speech",
+        "`orchestrator/metastudio/ssml/`",
+        "What `text_config.text` and an input of the type `ssml` may hold: plain text, or text with tags inside one "
+        "`<speak>` (API reference, 11.7 and Table 11-3). [How to write speech](../howto/write-speech.md) has examples.",
+        f"At most {ssml.SPOKEN_LIMIT:,} characters are spoken, counted without the tags and with an entity as one; with its tags "
+        f"a text has at most {ssml.TEXT_LIMIT:,}. Text without tags is sent as it is: `&` and `<` stand for themselves, and "
+        "an entity is read out. Inside `<speak>`, `&` is written `&amp;` and `<` is written `&lt;`. Declarations, "
+        "instructions, CDATA and entities of one's own are refused.",
+        "A text has tags when it begins with `<speak`, when a tag of the table stands in it up to its `>`, or when a name "
+        "close to one of the table is written as only tags are: closed in itself (`<brake/>`), closing (`</brake>`), or with "
+        'an attribute (`<breakk time="1s">`). All other angle brackets, as in `vector<int>`, `Press <Enter>` or '
+        "`5 <sub 7`, are spoken as they stand, with a warning where they look like a tag. A byte order mark in front of a "
+        "text is not sent; control characters other than tabs and line ends are refused.",
+        "## Tags",
+        table(["tag", "attributes", "holds", "works in videos", "the voice needs"], rows),
+        "What a voice supports is in `voice_capability` of its asset details; a field that is missing there means no.",
+        "## Problem codes",
+        "An error keeps a text from being sent; a warning, such as of a tag without effect, is told and no more. In "
+        "definitions and tables every error is reported before anything is called, with its line and column inside "
+        "the text; a running `script.create` logs the warnings as `speech.doubtful`.",
+        table(["code", "meaning"], ([code(item.value), item.meaning] for item in ssml.Code)),
+    )
+
+
+def _attribute(name: str, attribute: Any) -> str:
+    match attribute.form:
+        case "enum":
+            values = ", ".join(map(code, attribute.values))
+        case "duration":
+            values = f"{attribute.least}ms to {attribute.most}ms, in `ms` or `s`"
+        case "integer":
+            values = f"{attribute.least} to {attribute.most} {attribute.unit}".rstrip()
+        case _:
+            values = f"text such as {code(attribute.example)}" if attribute.example else "text"
+    return f"{code(name)}{'' if attribute.required else ' (optional)'}: {values}"
+
+
 def cli_page() -> str:
     """Every command's own help."""
     from typer.main import get_command  # noqa: PLC0415 - as above
@@ -387,6 +381,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "operations.md": operations_page,
     "error-codes.md": error_codes_page,
     "definition.md": definition_page,
+    "catalog.md": catalog_page,
+    "ssml.md": ssml_page,
 }
 
 

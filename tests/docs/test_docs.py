@@ -12,9 +12,12 @@ import pytest
 from typer.main import get_command
 
 from orchestrator.cli.main import app
+from orchestrator.definition.kinds import API
 from orchestrator.domain.run import StepStatus
+from orchestrator.emulator.behaviours import behaviours
 from orchestrator.emulator.faults import Fault
-from orchestrator.metastudio.operations import OPERATIONS
+from orchestrator.metastudio.operation import AnyOperation
+from orchestrator.metastudio.operations import OPERATIONS, RATES
 from orchestrator.settings import Settings
 from orchestrator.steps.base import StepKind, kinds
 
@@ -79,7 +82,7 @@ def test_every_setting_has_its_row_with_a_meaning(name: str) -> None:
     assert re.search(r"\w", row.split(" | ")[-1].removeprefix("Secret."))
 
 
-@pytest.mark.parametrize("name", sorted(kinds()))
+@pytest.mark.parametrize("name", sorted(name for name in kinds() if not name.startswith(API)))
 def test_every_step_kind_has_its_section_and_parameters(name: str) -> None:
     """A kind without a section, or a parameter that it does not list, fails."""
     section = text("reference/steps.md").split(f"\n## {name}\n")[1].split("\n## ")[0]
@@ -93,10 +96,22 @@ def test_every_kind_that_adopts_is_explained(kind: str) -> None:
     assert f"| `{kind}` |" in text("explanation/adoption.md")
 
 
-def test_every_operation_has_its_row() -> None:
-    """All operations are listed."""
-    page = text("reference/operations.md")
-    assert [name for name in OPERATIONS if f"| `{name}` |" not in page] == []
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_every_operation_has_its_row(operation: AnyOperation) -> None:
+    """With its category, its rates, a step kind that exists, and whether the emulator plays it."""
+    section = text("reference/operations.md").split(f"\n## {operation.category}\n")[1].split("\n## ")[0]
+    row = next(line for line in section.splitlines() if line.startswith(f"| `{operation.id}` |"))
+    cells = [cell.strip() for cell in row.strip("|").split(" | ")]
+    *_, step, emulated = cells
+    assert cells[5:8] == [f"{RATES[region][operation.id]:g}" for region in RATES]
+    assert step.strip("`") in kinds()
+    assert (emulated == "yes") == (operation.id in behaviours())
+
+
+def test_every_operation_has_a_step_kind() -> None:
+    """Whatever else carries it out, `api.` and its name does."""
+    assert [name for name in OPERATIONS if f"{API}{name}" not in kinds()] == []
+    assert "## `api.<operation>`" in text("reference/steps.md")
 
 
 def test_every_code_of_our_own_is_explained() -> None:

@@ -42,6 +42,10 @@ def test_help_imports_nothing_heavy() -> None:
         "validate",
         "schema",
         "emulator",
+        "api",
+        "api list",
+        "api show",
+        "api call",
         "config show",
     ],
 )
@@ -63,6 +67,7 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
     [
         (["runn"], "Did you mean 'run', 'runs'?"),
         (["runs", "lst"], "Did you mean 'list'?"),
+        (["api", "cal"], "Did you mean 'call'?"),
         (["run", "--emulatr"], "--emulator"),
         (["run"], "Missing argument 'FILE'"),
         (["demo", "--rows", "0"], "--rows"),
