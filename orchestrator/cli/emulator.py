@@ -67,6 +67,7 @@ def emulator(
     async def serve() -> None:
         async with EmulatorServer(settings) as server:
             output.json_result(server.hello, one_line=True)
+            output.note(f"page: {server.endpoint}/_emulator/")
             # Being stopped is its proper end.
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()

@@ -4,43 +4,45 @@
 simulation) to carry out.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pydantic import ValidationError
-
 from orchestrator.emulator.access import Gate
-from orchestrator.emulator.behaviours import behaviours
-from orchestrator.emulator.behaviours.base import Call
+from orchestrator.emulator.behaviours import behaviours, kinds
+from orchestrator.emulator.behaviours.base import Call, Doom, Moment
 from orchestrator.emulator.behaviours.materials import stored_file_id
 from orchestrator.emulator.config import EmulatorConfig
-from orchestrator.emulator.faults import CALLBACK, VIDEO, Fault, FaultPlan, FaultRule, Faults, Hits, explain
+from orchestrator.emulator.faults import CALLBACK, Fault, FaultPlan, FaultRule, Faults, Hits
+from orchestrator.emulator.intake import check_parameters, checked_body, read_body
 from orchestrator.emulator.ledger import Ledger
 from orchestrator.emulator.mishap import afterwards, instead
 from orchestrator.emulator.postman import Postman
 from orchestrator.emulator.presign import Presigner
 from orchestrator.emulator.quota import Quota
-from orchestrator.emulator.records import Job, LateCall, Rendered
-from orchestrator.emulator.refusals import INVALID_PARAMETER, NOT_EMULATED, NOT_FOUND, THROTTLED, Refusal
+from orchestrator.emulator.records import Job, LateCall, Rendered, Segment
+from orchestrator.emulator.refusals import NOT_FOUND, THROTTLED, Refusal
 from orchestrator.emulator.routes import Match, Router
 from orchestrator.emulator.wire import (
     Answer,
     Delivery,
-    MalformedBodyError,
     Request,
     json_answer,
-    read_object,
 )
 from orchestrator.emulator.world import World
 from orchestrator.errors import UsageError
-from orchestrator.metastudio.models.base import FIELDS_ONLY
 from orchestrator.metastudio.operations import OPERATIONS, RATES, AnyOperation
 
 #: Query parameters of the API that are as good as a password.
 _SECRET_PARAMETERS = frozenset({"auth_key"})
+#: Whose chapter has codes, refusals and request ids of its own (reference 10).
+SPEECH_CATEGORY = "TTS Management"
+_REQUEST_ID = re.compile(r"[\w-]{1,128}", re.ASCII)
+#: Operations that answer as soon as the work is taken on (reference 6.2.1); all others answer 200.
+_ACCEPTING, _ACCEPTED = frozenset({"start_smart_live"}), 202
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Emulator:
         config: EmulatorConfig,
         *,
         storage_url: str = "http://storage.invalid",
+        api_url: str = "http://metastudio.invalid",
         ledger: Ledger | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -73,9 +76,10 @@ class Emulator:
             hint = f"Regions: {', '.join(sorted(RATES))}."
             raise UsageError(f"unknown region {config.region!r}", hint=hint)
         self.config = config
-        self.world = World(config.seed, render=config.render)
+        self.world = World(config.seed, render=config.render, kinds=kinds())
         self.links = Presigner(storage_url, config.ak[::-1], f"storage/{config.sk}")
         self.journal: deque[dict[str, Any]] = deque(maxlen=config.journal_size)
+        self._api_url = api_url
         self._clock = clock
         self._ledger = ledger
         self._offset = timedelta()
@@ -120,15 +124,16 @@ class Emulator:
     def settle(self) -> None:
         """Lets happen what is due; `handle` does it by itself."""
         now = self.now
-        settled = self.world.settle(now)
-        for job in settled.started:
-            if self.config.render and job.doomed is None:
-                self._to_render[job.id] = None
-        for job in settled.finished:
-            self._to_render.pop(job.id, None)
-            self.postman.job_ended(job, now)
-        for call in settled.late:
-            self._carry_out_late(call)
+        with self.world.by_itself():
+            settled = self.world.settle(now, self._moment)
+            for job in settled.started:
+                if self.config.render and job.doomed is None and not job.stuck:
+                    self._to_render[job.id] = None
+            for job in settled.finished:
+                self._to_render.pop(job.id, None)
+                self.postman.job_ended(job, now)
+            for call in settled.late:
+                self._carry_out_late(call)
         self.keep()
 
     # -- requests --------------------------------------------------------------------------------
@@ -136,8 +141,8 @@ class Emulator:
     def handle(self, request: Request) -> Answer:
         """The answer to a request of the API or of IAM; what it changed is kept before it returns."""
         self.settle()
-        request_id = self.world.new_id()
-        outcome = self._outcome(request)
+        request_id = self._request_id(request)
+        outcome = self._outcome(request, request_id)
         answer = outcome.answer.with_header("X-Request-Id", request_id)
         self.note(
             request, outcome.operation, answer, code=outcome.code, fault=outcome.fault, request_id=request_id
@@ -181,11 +186,12 @@ class Emulator:
             self.world.count(f"faults/{on}")
         return rule
 
-    def _outcome(self, request: Request) -> _Outcome:
+    def _outcome(self, request: Request, request_id: str) -> _Outcome:
         path = request.path.rstrip("/")
-        if path == "/v3/auth/tokens" and request.method == "POST":
-            self.world.count("calls/iam.create_token")
-            return _Outcome(self._gate.issue_token(request, self.now), "iam.create_token")
+        login = self._gate.login(request, real_now=self.real_now, now=self.now)
+        if login is not None:
+            self.world.count(f"calls/{login[0]}")
+            return _Outcome(login[1], login[0])
         match = self._router.match(request.method, path)
         if path == "/v3/projects" and request.method == "GET":
             name = "iam.list_projects"
@@ -198,7 +204,8 @@ class Emulator:
         try:
             if name == "unknown":
                 raise Refusal(NOT_FOUND, f"{request.method} {path[:200]} is no operation of the API")  # noqa: TRY301 - all refusals end in one place
-            self._gate.authorise(request, real_now=self.real_now, now=self.now)
+            if not _brings_its_key(name, request):
+                self._gate.authorise(request, real_now=self.real_now, now=self.now)
             if match is None:
                 return _Outcome(self._gate.projects(request), name)
             rule = self._admit(match, request)
@@ -206,12 +213,20 @@ class Emulator:
             return _Outcome(self._perform(match, request, rule), name, fault=fault)
         except Refusal as refusal:
             self.world.count(f"{'throttled' if refusal.code == THROTTLED else 'refused'}/{name}")
-            return _Outcome(refusal.answer(), name, refusal.code, fault)
+            if match is not None and match.operation.category == SPEECH_CATEGORY:
+                refusal = refusal.in_the_words_of_speech()
+            return _Outcome(refusal.answer(request_id), name, refusal.code, fault)
+
+    def _request_id(self, request: Request) -> str:
+        """The caller's own for speech previews (reference 10.1, 10.2), else a new one."""
+        given = request.header("X-Request-Id") or ""
+        match = self._router.match(request.method, request.path.rstrip("/")) if given else None
+        kept = match is not None and match.operation.category == SPEECH_CATEGORY
+        return given if kept and _REQUEST_ID.fullmatch(given) else self.world.new_id()
 
     def _admit(self, match: Match, request: Request) -> FaultRule | None:
         self._gate.check_project(request, match.path["project_id"])
-        if not self._quota.admit(match.operation.id, self.real_now):
-            raise Refusal(THROTTLED)
+        self._quota.check(match.operation.id, self.real_now)
         return self.next_fault(match.operation.id, operation=True)
 
     def _perform(self, match: Match, request: Request, rule: FaultRule | None) -> Answer:
@@ -231,7 +246,7 @@ class Emulator:
             match.operation,
             path=match.path,
             query=request.query,
-            raw=_read(request, match.operation),
+            raw=read_body(request, match.operation),
             app_user_id=request.header("X-App-UserId"),
         )
         return self._run(replace(call, expired_urls=expired_urls))
@@ -245,20 +260,17 @@ class Emulator:
         raw: dict[str, Any],
         app_user_id: str | None,
     ) -> Call:
-        body = None
-        if operation.request is not None:
-            try:
-                # What fields have to meet together is the behaviours' to refuse, each with its own code.
-                body = operation.request.model_validate(raw, context=FIELDS_ONLY)
-            except ValidationError as error:
-                raise Refusal(INVALID_PARAMETER, explain(error)) from error
+        check_parameters(operation, path, query)
+        body = checked_body(operation, raw)
         return Call(
-            operation=operation.id,
             world=self.world,
             config=self.config,
             now=self.now,
             links=self.links,
+            api_url=self._api_url,
             doom=self._doom,
+            send=self.postman.send,
+            operation=operation.id,
             path=path,
             query=query,
             body=body,
@@ -267,20 +279,29 @@ class Emulator:
         )
 
     def _run(self, call: Call) -> Answer:
-        behaviour = behaviours().get(call.operation)
-        if behaviour is None:
-            raise Refusal(NOT_EMULATED, f"the emulator has no behaviour for {call.operation} yet", status=501)
-        value = behaviour(call)
-        return Answer(200) if value is None else json_answer(200, value)
+        value = behaviours()[call.operation](call)
+        status = _ACCEPTED if call.operation in _ACCEPTING else 200
+        return Answer(status) if value is None else json_answer(status, value)
 
-    def _doom(self) -> str | None:
-        rule = self.next_fault(VIDEO)
-        return None if rule is None else rule.code or "MSS.45001006"
+    def _moment(self, at: datetime) -> Moment:
+        return Moment(
+            world=self.world,
+            config=self.config,
+            now=at,
+            links=self.links,
+            api_url=self._api_url,
+            doom=self._doom,
+            send=self.postman.send,
+        )
+
+    def _doom(self, outcome: str) -> Doom | None:
+        rule = self.next_fault(outcome)
+        return None if rule is None else Doom(rule.code, stuck=rule.do is Fault.STUCK)
 
     # -- requests whose caller is gone ---------------------------------------------------------------
 
     def _put_off(self, match: Match, request: Request, within_s: float) -> None:
-        raw = _read(request, match.operation)
+        raw = read_body(request, match.operation)
         key = self.world.new_id()
         delay = timedelta(seconds=within_s * self._faults.chance(f"late/{key}"))
         self.world.add_late(
@@ -316,12 +337,18 @@ class Emulator:
         self._to_render.clear()
         return orders
 
+    def made(self, file_id: str, segment: Segment) -> None:
+        """Takes note of a file that was made."""
+        self.world.made(file_id, segment)
+        self.keep()
+
     def rendered(self, job_id: str, rendering: Rendered) -> None:
         """Takes note of a finished rendering, which may end its job."""
         now = self.now
         ended = self.world.rendered(job_id, rendering, now)
         if ended is not None:
-            self.postman.job_ended(ended, now)
+            with self.world.by_itself():
+                self.postman.job_ended(ended, now)
         self.keep()
 
     def render_failed(self, job_id: str, code: str, message: str) -> None:
@@ -329,7 +356,8 @@ class Emulator:
         job = self.world.jobs.get(job_id)
         if job is not None and job.finished_at is None:
             now = self.now
-            self.postman.job_ended(self.world.fail(job, code, now, message), now)
+            with self.world.by_itself():
+                self.postman.job_ended(self.world.fail(job, code, now, message), now)
         self.keep()
 
     def stored_at(self, url: str) -> str | None:
@@ -351,9 +379,9 @@ class Emulator:
         unkept, self._unkept = self._unkept, []
         self._ledger.keep(changes, requests=unkept, settings=settings, newest=self.config.journal_size)
 
-    def set_faults(self, plan: FaultPlan) -> None:
-        """Plays another plan from now on, from its start."""
-        self._faults = Faults(plan)
+    def set_faults(self, plan: FaultPlan, hits: tuple[Hits, ...] = ()) -> None:
+        """Plays another plan from now on, from its start; the first rules go on where `hits` tell."""
+        self._faults = Faults(plan, hits)
         if self._ledger is not None:
             self._ledger.keep((), settings=self._kept_faults())
 
@@ -389,17 +417,11 @@ class Emulator:
         return {"plan": plan, "hits": [[hits.seen, hits.hit] for hits in self._faults.hits]}
 
 
+def _brings_its_key(operation: str, request: Request) -> bool:
+    """Whether the URL was handed out for callers without an account (reference 6.2.7)."""
+    return operation == "live_event_report" and any(name == "auth_key" for name, _ in request.query)
+
+
 def _shown_target(request: Request, operation: str) -> str:
     secret = operation.startswith("storage.") or any(name in _SECRET_PARAMETERS for name, _ in request.query)
     return request.path if secret else request.target
-
-
-def _read(request: Request, operation: AnyOperation) -> dict[str, Any]:
-    if operation.request is None:
-        return {}
-    if operation.request_required and not request.body.strip():
-        raise Refusal(INVALID_PARAMETER, "body: required")
-    try:
-        return read_object(request.body)
-    except MalformedBodyError as error:
-        raise Refusal(INVALID_PARAMETER, f"body: {error}") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from orchestrator.emulator.world import Change
+from orchestrator.emulator.tables import Change
 from orchestrator.errors import UsageError
 
 _SCHEMA = """

@@ -1,143 +1,168 @@
-"""One picture of a video: background, overlays, the presenter in a phase of its movement, the caption."""
+"""One picture of a video: background, layers, the presenter in a phase of its movement, the words."""
 
-import math
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
-from orchestrator.emulator.media import RenderError
-from orchestrator.emulator.recipe import Box, Overlay, Recipe
+from orchestrator.emulator.media import RenderError, opened
+from orchestrator.emulator.presenter import draw_presenter
+from orchestrator.emulator.recipe import Box, Overlay, Recipe, Scene
 
 #: Fonts for scripts that the built-in one lacks, if the machine has them.
 _WIDE_FONTS = ("NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf", "wqy-zenhei.ttc", "DejaVuSans.ttf")
 _MARGIN = 0.04
-#: Lines of a caption at most.
+#: Share of the width that subtitles take (table 5-6).
+_SUBTITLES_WIDTH = 0.8
+#: Lines of words at most.
 _LINES = 3
-_SUIT, _SKIN, _HAIR, _SHIRT = "#26425F", "#F0C9A4", "#3B2A20", "#F7F7F2"
+_SHADE = (16, 20, 28, 190)
+_FAINT = (16, 20, 28, 120)
+_UNSUPPORTED_VIDEO, _BAD_PICTURE = "MSS.45000003", "MSS.45000014"
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 class Painter:
-    """Paints the pictures of one video; what stands still is painted once."""
+    """Paints the pictures of one scene; what stands still is painted once."""
 
-    #: Phases of the presenter's movement, after which it repeats.
-    phases = 8
-
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, scene: Scene) -> None:
         """Paints what stands still.
 
         Raises:
             RenderError: a picture cannot be read.
         """
         self._recipe = recipe
-        self._still = self._background()
-        for overlay in recipe.overlays:
-            self._lay(overlay)
+        self._scene = scene
+        self._size = recipe.canvas
+        self._behind = self._background()
+        self._write_title()
+        self._in_front: Image.Image | None = None
+        for overlay in scene.overlays:
+            if overlay.in_front and self._in_front is None:
+                self._in_front = Image.new("RGBA", self._size)
+            front = self._in_front if overlay.in_front else None
+            self._lay(overlay, self._behind if front is None else front)
 
-    @property
-    def captions(self) -> int:
-        """How many captions there are."""
-        return len(self._recipe.captions)
-
-    def picture(self, caption: int, phase: int) -> Image.Image:
-        """The picture with a caption and the presenter in a phase."""
-        image = self._still.copy()
+    def picture(self, words: str, phase: int, mouth: int) -> Image.Image:
+        """The picture with these words and the presenter in a phase, cut to the size of the video."""
+        image = self._behind.copy()
         draw = ImageDraw.Draw(image, "RGBA")
-        self._present(draw, self._recipe.presenter, phase)
-        self._write_caption(draw, self._recipe.captions[caption])
-        return image
+        draw_presenter(draw, self._pixels(self._scene.presenter, (1, 1)), phase, mouth)
+        if self._in_front is not None:
+            image.paste(self._in_front, (0, 0), self._in_front)
+        self._write_words(draw, words)
+        left, top = self._recipe.origin
+        size = (self._recipe.width, self._recipe.height)
+        if (left, top) == (0, 0) and size == self._size:
+            return image
+        return image.crop((left, top, left + size[0], top + size[1]))
 
     def _background(self) -> Image.Image:
-        size = (self._recipe.width, self._recipe.height)
-        if self._recipe.background is None:
-            return Image.new("RGB", size, self._recipe.background_color)
-        return ImageOps.fit(_opened(self._recipe.background, size).convert("RGB"), size)
+        if not self._scene.background:
+            return Image.new("RGB", self._size, self._scene.background_color)
+        return ImageOps.fit(_image(self._scene.background, self._size).convert("RGB"), self._size)
 
-    def _lay(self, overlay: Overlay) -> None:
-        left, top, width, height = self._pixels(overlay.box)
-        if overlay.picture is not None:
-            size = (max(1, width), max(1, height))
-            layer = _opened(overlay.picture, size).convert("RGBA").resize(size)
-            self._still.paste(layer, (left, top), layer)
-        else:
-            font = _font(max(8, round(overlay.text_size * self._recipe.height)), overlay.text)
-            ImageDraw.Draw(self._still).multiline_text(
-                (left, top), overlay.text, fill=overlay.color, font=font
-            )
-
-    def _present(self, draw: ImageDraw.ImageDraw, box: Box, phase: int) -> None:
-        left, top, width, height = self._pixels(box)
-        turn = 2 * math.pi * phase / self.phases
-        left += round(math.sin(turn) * width * 0.015)
-        top += round(math.sin(2 * turn) * height * 0.006)
-        unit = min(width, height * 0.6)
-        middle = left + width / 2
-        head = unit * 0.19
-        eye_line = top + unit * 0.22
-        shoulders = top + unit * 0.5
-        bottom = top + height
-        draw.rounded_rectangle(
-            (middle - unit * 0.36, shoulders, middle + unit * 0.36, bottom + unit),
-            radius=unit * 0.16,
-            fill=_SUIT,
-        )
-        draw.polygon(
-            (
-                (middle - unit * 0.1, shoulders),
-                (middle + unit * 0.1, shoulders),
-                (middle, shoulders + unit * 0.26),
-            ),
-            fill=_SHIRT,
-        )
-        draw.rectangle(
-            (middle - unit * 0.07, eye_line, middle + unit * 0.07, shoulders + unit * 0.03), fill=_SKIN
-        )
-        draw.ellipse((middle - head * 1.06, top, middle + head * 1.06, top + head * 2.2), fill=_HAIR)
-        draw.ellipse((middle - head, top + head * 0.35, middle + head, top + head * 2.6), fill=_SKIN)
-        for side in (-1, 1):
-            x = middle + side * head * 0.38
-            lid = head * (0.03 if phase == self.phases - 1 else 0.1)
-            draw.ellipse((x - head * 0.09, eye_line - lid, x + head * 0.09, eye_line + lid), fill=_HAIR)
-        gape = head * (0.05 + 0.16 * abs(math.sin(1.5 * turn)))
-        mouth = top + head * 2.05
-        draw.ellipse((middle - head * 0.3, mouth - gape, middle + head * 0.3, mouth + gape), fill="#9C4A44")
-
-    def _write_caption(self, draw: ImageDraw.ImageDraw, text: str) -> None:
-        if not text:
+    def _write_title(self) -> None:
+        """The video's name, behind everything that is asked for: it tells one emulated video from another."""
+        if not self._recipe.title:
             return
-        width, height = self._recipe.width, self._recipe.height
-        room = width * (1 - 4 * _MARGIN)
-        size = max(12, round(min(width, height) * 0.048))
-        font = _font(size, text)
-        lines = _wrapped(draw, text, font, room)[:_LINES]
+        size = max(10, round(min(self._size) * 0.03))
+        font = _font(size, self._recipe.title)
+        draw = ImageDraw.Draw(self._behind, "RGBA")
+        (title, *_) = _wrapped(draw, self._recipe.title, font, self._size[0] * (1 - 2 * _MARGIN))
+        left, top = round(self._size[0] * _MARGIN), round(self._size[1] * _MARGIN)
+        right = left + draw.textlength(title, font=font) + size
+        draw.rectangle((left, top, right, top + size * 1.6), fill=_FAINT)
+        draw.text((left + size / 2, top + size * 0.2), title, fill="#FFFFFF", font=font)
+
+    def _lay(self, overlay: Overlay, image: Image.Image) -> None:
+        if overlay.text:
+            left, top, _, _ = self._pixels(overlay.box, (1, 1))
+            font = _font(max(4, round(overlay.text_size * self._size[1])), overlay.text)
+            ImageDraw.Draw(image).multiline_text((left, top), overlay.text, fill=overlay.color, font=font)
+        elif overlay.absent:
+            left, top, width, height = self._pixels(overlay.box, (480, 270))
+            sides = (left, top, left + width, top + height)
+            ImageDraw.Draw(image, "RGBA").rectangle(sides, fill=_FAINT, outline="#FFFFFF")
+        elif overlay.picture:
+            layer = _image(overlay.picture, self._size).convert("RGBA")
+            left, top, width, height = self._pixels(overlay.box, layer.size)
+            layer = layer.resize((max(1, width), max(1, height)))
+            if image.mode == "RGBA":
+                image.alpha_composite(_reach(layer, (left, top), self._size))
+            else:
+                image.paste(layer, (left, top), layer)
+
+    def _write_words(self, draw: ImageDraw.ImageDraw, words: str) -> None:
+        """Subtitles where they are wanted; else small, because nobody understands the murmur that is heard."""
+        if not words:
+            return
+        width, height = self._size
+        style = self._recipe.subtitles
+        size = max(10, round(min(width, height) * 0.03 if style is None else height * style.size))
+        box_width = width * _SUBTITLES_WIDTH
+        left, bottom = width * (1 - _SUBTITLES_WIDTH) / 2, height * (1 - _MARGIN)
+        if style is not None and style.corner is not None:
+            left, bottom = style.corner[0] * width, style.corner[1] * height
+        font = _font(size, words)
+        lines = _wrapped(draw, words, font, box_width - size)[:_LINES]
         step = size * 1.35
-        top = height * (1 - _MARGIN) - step * len(lines) - size * 0.5
-        bottom = height * (1 - _MARGIN)
-        draw.rectangle((width * _MARGIN, top, width * (1 - _MARGIN), bottom), fill=(16, 20, 28, 190))
+        top = bottom - step * len(lines) - size * 0.4
+        draw.rectangle((left, top, left + box_width, bottom), fill=_FAINT if style is None else _SHADE)
         for number, line in enumerate(lines):
-            x = (width - draw.textlength(line, font=font)) / 2
-            draw.text((x, top + size * 0.3 + step * number), line, fill="#FFFFFF", font=font)
+            x = left + (box_width - draw.textlength(line, font=font)) / 2
+            draw.text((x, top + size * 0.2 + step * number), line, fill="#FFFFFF", font=font)
 
-    def _pixels(self, box: Box) -> tuple[int, int, int, int]:
-        width, height = self._recipe.width, self._recipe.height
-        return (
-            round(box.x * width),
-            round(box.y * height),
-            round(box.width * width),
-            round(box.height * height),
-        )
+    def _pixels(self, box: Box, own: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Left, top, width and height; a size left open follows from the other one and the picture's own."""
+        scale = min(self._size) / 1080
+        width = None if box.width is None else box.width * self._size[0]
+        height = None if box.height is None else box.height * self._size[1]
+        if width is None:
+            width = own[0] * scale if height is None else height * own[0] / own[1]
+        if height is None:
+            height = width * own[1] / own[0]
+        return round(box.x * self._size[0]), round(box.y * self._size[1]), round(width), round(height)
 
 
-def _opened(path: Path, size: tuple[int, int]) -> Image.Image:
+def _reach(layer: Image.Image, at: tuple[int, int], size: tuple[int, int]) -> Image.Image:
+    """The layer on an empty picture of `size`; `alpha_composite` knows no places outside."""
+    placed = Image.new("RGBA", size)
+    placed.paste(layer, at)
+    return placed
+
+
+def _image(parts: Sequence[Path], size: tuple[int, int]) -> Image.Image:
+    """A picture, or the first one of a video; a JPEG is decoded no larger than `size`."""
+    source = opened(parts)
     try:
-        image = Image.open(path)
-        # A JPEG is decoded no larger than it is needed.
+        image = Image.open(source)
+    except UnidentifiedImageError:
+        return _first_of_video(parts)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise RenderError("a picture of the video cannot be read", code=_BAD_PICTURE) from error
+    try:
         image.draft("RGB", size)
         return ImageOps.exif_transpose(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise RenderError("a picture of the video cannot be read") from error
+        raise RenderError("a picture of the video cannot be read", code=_BAD_PICTURE) from error
+
+
+def _first_of_video(parts: Sequence[Path]) -> Image.Image:
+    import av  # noqa: PLC0415 - heavy, and only needed for layers that are videos
+
+    source: Any = opened(parts)
+    try:
+        with av.open(source) as container:
+            for frame in container.decode(video=0):
+                picture: Image.Image = frame.to_image()
+                return picture
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise RenderError("a picture or video cannot be read", code=_BAD_PICTURE) from error
+    raise RenderError("a layer holds no picture", code=_UNSUPPORTED_VIDEO)
 
 
 def _wrapped(draw: ImageDraw.ImageDraw, text: str, font: Font, room: float) -> list[str]:

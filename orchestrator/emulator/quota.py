@@ -4,6 +4,8 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from orchestrator.emulator.refusals import THROTTLED, Refusal
+
 _WINDOW = timedelta(seconds=1)
 
 
@@ -17,6 +19,15 @@ class Quota:
         """`rates` are calls per second by operation; an operation without a rate is free."""
         self._rates = rates
         self._admitted: defaultdict[str, deque[datetime]] = defaultdict(deque)
+
+    def check(self, operation: str, now: datetime) -> None:
+        """Admits the call at `now`.
+
+        Raises:
+            Refusal: APIGW.0308 in the gateway's words, with the rate.
+        """
+        if not self.admit(operation, now):
+            raise throttled(f"policy user over ratelimit,limit:{self._rates[operation]:g},time:1 second")
 
     def admit(self, operation: str, now: datetime) -> bool:
         """Whether the call at `now` is within the quota; it is counted if so."""
@@ -34,3 +45,8 @@ class Quota:
     def reset(self) -> None:
         """Forgets all calls."""
         self._admitted.clear()
+
+
+def throttled(policy: str, *, code: str = THROTTLED, status: int | None = None) -> Refusal:
+    """The gateway's refusal of a call over the quota."""
+    return Refusal(code, policy, status=status, message="The throttling threshold has been reached")

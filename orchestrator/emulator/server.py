@@ -32,6 +32,11 @@ from orchestrator.errors import UsageError
 _log = logging.getLogger(__name__)
 #: Bodies above this are refused, signed or not.
 _MAX_BODY = 32 * 1024 * 1024
+#: Lists of ids stand in the query.
+_MAX_LINE = 64 * 1024
+#: What is no HTTP is refused by the library; it is the caller's mistake, not an event of ours.
+_QUIET = logging.getLogger(f"{__name__}.quiet")
+_QUIET.setLevel(logging.CRITICAL + 1)
 _SHUTDOWN_S = 1.0
 #: Callbacks on their way at the same time.
 _CALLBACKS = 50
@@ -110,7 +115,7 @@ class EmulatorServer:
         if ledger is not None:
             ports = {"api": api_socket.getsockname()[1], "storage": storage_socket.getsockname()[1]}
             ledger.keep((), settings={"ports": ports})
-        emulator = Emulator(config, storage_url=self.storage_endpoint, ledger=ledger)
+        emulator = Emulator(config, storage_url=self.storage_endpoint, api_url=self.endpoint, ledger=ledger)
         self._emulator = emulator
         pool = ThreadPoolExecutor(4, thread_name_prefix="storage")
         stack.callback(pool.shutdown)
@@ -132,6 +137,8 @@ class EmulatorServer:
         if config.render:
             for job in studio.lost():
                 studio.start(job)
+            for file in studio.lost_files():
+                studio.start_file(file)
         await stack.enter_async_context(_running(self._pump(studio, session)))
         stack.callback(self._departure.begin)
 
@@ -153,7 +160,10 @@ class EmulatorServer:
             handler_cancellation=True,
             shutdown_timeout=_SHUTDOWN_S,
             access_log=None,
+            logger=_QUIET,
             auto_decompress=False,
+            max_line_size=_MAX_LINE,
+            max_field_size=_MAX_LINE,
         )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
@@ -172,7 +182,7 @@ class EmulatorServer:
             )
         request = as_request(http, body)
         try:
-            if request.path.startswith(PREFIX):
+            if f"{request.path}/".startswith(PREFIX):
                 answer = control(self.emulator, request)
                 if request.path == f"{PREFIX}reset" and answer.status == 200 and self._objects is not None:
                     self._objects.clear()
@@ -182,6 +192,7 @@ class EmulatorServer:
             # The last line before the socket: a fault of ours is told in the API's own form, and logged.
             _log.exception("a request failed")
             answer = Refusal(INTERNAL_ERROR).answer()
+            self.emulator.note(request, "failed", answer, code=INTERNAL_ERROR)
         self._wake.set()
         return await depart(http, answer, self._departure)
 
@@ -196,6 +207,8 @@ class EmulatorServer:
                 self.emulator.settle()
                 for job in self.emulator.take_render_orders():
                     studio.start(job)
+                for file in self.emulator.world.take_files_to_make():
+                    studio.start_file(file)
                 for post in self.emulator.postman.due(self.emulator.now):
                     if post.id not in posting and len(posting) < _CALLBACKS:
                         posting.add(post.id)
@@ -220,7 +233,7 @@ class EmulatorServer:
 
     async def _post(self, post: Post, session: ClientSession) -> None:
         letter = self.emulator.postman.letter(post, self.emulator.real_now)
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **letter.headers}
         taken = False
         try:
             async with session.post(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.emulator.records import AssetState, JobState
+from orchestrator.emulator.tables import Table
 from orchestrator.emulator.world import World
 
 _GONE = frozenset({AssetState.DELETING, AssetState.DELETED})
@@ -47,9 +48,23 @@ def stats(world: World) -> dict[str, Any]:
             "scripts": len(scripts),
             "videos": sum(job.state.live for job in world.jobs),
         },
+        "records": {name: len(table) for name, table in shown_tables(world).items()},
         "jobs": {state.value: sum(job.state is state for job in world.jobs) for state in JobState},
         "duplicates": duplicates,
         "duplicates_total": sum(n - 1 for group in duplicates.values() for n in group.values()),
+    }
+
+
+def shown_tables(world: World) -> dict[str, Table[Any]]:
+    """The tables that a customer may look into, by the name of what they hold."""
+    return {
+        "assets": world.assets,
+        "files": world.files,
+        "scripts": world.scripts,
+        "jobs": world.jobs,
+        "callbacks": world.posts,
+        "late_calls": world.late_calls,
+        **world.further,
     }
 
 

@@ -3,7 +3,10 @@
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC
+from email.utils import format_datetime
 from xml.sax.saxutils import escape
 
 from orchestrator.emulator.core import Emulator
@@ -17,6 +20,18 @@ from orchestrator.emulator.wire import Answer, Delivery, Request
 MAX_PUT_BYTES = 5 * 1024**3
 
 _UPLOADABLE = frozenset({FileState.CREATING, FileState.UPLOADED, FileState.CREATED})
+#: What an upload may call its body although the URL was signed without a type, by file type; others are _BYTES.
+_USUAL_TYPES = {
+    **dict.fromkeys(("jpg", "jpeg"), "image/jpeg"),
+    "gif": "image/gif",
+    "png": "image/png",
+    "mp3": "audio/mp3",
+    "wav": "audio/wav",
+    "mp4": "video/mp4",
+}
+#: What a download is called beyond that, so that browsers play and show it.
+_SHOWN_TYPES = {"webm": "video/webm", "pdf": "application/pdf", "txt": "text/plain; charset=utf-8"}
+_BYTES = "application/octet-stream"
 #: Code of a storage fault without one of its own, by status.
 _FAULT_CODES = {400: "BadDigest", 403: "AccessDenied", 404: "NoSuchKey", 503: "SlowDown"}
 
@@ -40,11 +55,40 @@ class Download:
     start: int
     end: int
     partial: bool
+    #: The caller has it already.
+    unchanged: bool
+    #: Headers that a presigned URL asks for.
+    wanted: Mapping[str, str]
 
     @property
     def length(self) -> int:
         """How many bytes are sent."""
         return self.end - self.start
+
+    @property
+    def status(self) -> int:
+        """The status of the answer."""
+        if self.unchanged:
+            return 304
+        return 206 if self.partial else 200
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The head of the answer."""
+        file = self.file
+        kind = file.type.lower()
+        headers = {
+            "Content-Type": _USUAL_TYPES.get(kind) or _SHOWN_TYPES.get(kind, _BYTES),
+            "Accept-Ranges": "bytes",
+            "ETag": etag(file),
+            "Last-Modified": format_datetime(file.updated_at.astimezone(UTC), usegmt=True),
+            **self.wanted,
+        }
+        if self.unchanged:
+            return headers
+        if self.partial:
+            headers["Content-Range"] = f"bytes {self.start}-{self.end - 1}/{file.stored_size}"
+        return {**headers, "Content-Length": str(self.length)}
 
 
 class StorageRules:
@@ -74,21 +118,27 @@ class StorageRules:
         self._emulator.settle()
         ref = object_ref(request)
         file = self._find(ref)
-        self._emulator.links.verify(request, self._emulator.now, md5=self._signed_md5(request, file))
-        if file.state not in _UPLOADABLE or (file.parts is not None and file.state is not FileState.CREATING):
-            raise StorageError(404, "NoSuchUpload", f"The upload is over: the file is {file.state}.")
+        digest = _content_md5(request)
+        usual = _USUAL_TYPES.get(file.type.lower(), _BYTES)
+        self._emulator.links.verify(request, self._emulator.now, usual_type=usual)
+        _check_open(file)
         if file.parts is not None and (ref.part is None or ref.upload_id != file.upload_id):
             raise StorageError(404, "NoSuchUpload", "The specified multipart upload does not exist.")
         length = _content_length(request)
         _check_length(file, length)
-        return Upload(file.id, ref.part or 1, length, _content_md5(request))
+        return Upload(file.id, ref.part or 1, length, digest)
 
     def received(self, upload: Upload, size: int, md5: bytes) -> Segment:
         """The part that has come, once it is checked.
 
         Raises:
-            StorageError: it is shorter than announced, or not what Content-MD5 says.
+            StorageError: it is shorter than announced, or not what Content-MD5 says, or it comes too late.
         """
+        file = self._emulator.world.files.get(upload.file_id)
+        if file is None or file.state is FileState.DELETED:
+            raise StorageError(404, "NoSuchKey", "The specified key does not exist.")
+        # While the body came, the upload may have been ended, or another request may have used up the URL.
+        _check_open(file)
         if size != upload.length:
             raise StorageError(400, "IncompleteBody", "The body is not as long as Content-Length says.")
         if upload.md5 is not None and upload.md5 != md5:
@@ -110,7 +160,7 @@ class StorageRules:
 
     def put(self, request: Request) -> Answer:
         """The answer to a PUT whose body is at hand, faults included: for simulations, which keep no bytes."""
-        operation = self.operation(request)
+        operation, request_id = self.operation(request), self._emulator.world.new_id()
         rule = self.fault(operation)
         fault, code = "" if rule is None else rule.do.value, ""
         try:
@@ -124,8 +174,8 @@ class StorageRules:
                 answer = answer if rule is None else afterwards(answer, rule)
         except StorageError as error:
             code = error.code
-            answer = error_answer(error, request, self._emulator.world.new_id())
-        self.note(request, operation, answer, code=code, fault=fault)
+            answer = error_answer(error, request, request_id)
+        self.note(request, operation, answer, code=code, fault=fault, request_id=request_id)
         return answer
 
     def admit_get(self, request: Request) -> Download:
@@ -140,8 +190,16 @@ class StorageRules:
         self._emulator.links.verify(request, self._emulator.now)
         if not file.segments or file.state not in _UPLOADABLE:
             raise StorageError(404, "NoSuchKey", "The specified key does not exist.")
-        start, end, partial = _range(request.header("Range"), file.stored_size)
-        return Download(file, start, end, partial)
+        tag = etag(file)
+        known = {
+            item.strip().removeprefix("W/") for item in (request.header("If-None-Match") or "").split(",")
+        }
+        unchanged = bool({tag, "*"} & known)
+        ranged = (
+            request.header("Range") if request.header("If-Range") in {None, tag} and not unchanged else None
+        )
+        start, end, partial = _range(ranged, file.stored_size)
+        return Download(file, start, end, partial, unchanged, _wanted_headers(request))
 
     def broken(self, rule: FaultRule) -> Answer | None:
         """What a fault answers in place of the work; None: the work is done.
@@ -153,6 +211,8 @@ class StorageRules:
             status = rule.status or (503 if rule.do is Fault.THROTTLE else 500)
             code = rule.code or _FAULT_CODES.get(status, "InternalError")
             raise StorageError(status, code, "A fault that was asked for.")
+        if rule.do is Fault.EXPIRED_URL:
+            raise StorageError(403, "AccessDenied", "Request has expired.")
         if rule.do is Fault.HTML:
             return proxy_page(rule)
         if rule.do is Fault.RESET_BEFORE:
@@ -160,13 +220,20 @@ class StorageRules:
         return None
 
     def note(
-        self, request: Request, operation: str, answer: Answer, *, code: str = "", fault: str = ""
+        self,
+        request: Request,
+        operation: str,
+        answer: Answer,
+        *,
+        code: str = "",
+        fault: str = "",
+        request_id: str = "",
     ) -> None:
         """Counts a request and writes it into the journal, without its query."""
         self._emulator.world.count(f"calls/{operation}")
         if code:
             self._emulator.world.count(f"refused/{operation}")
-        self._emulator.note(request, operation, answer, code=code, fault=fault)
+        self._emulator.note(request, operation, answer, code=code, fault=fault, request_id=request_id)
         self._emulator.keep()
 
     def _find(self, ref: ObjectRef) -> File:
@@ -179,10 +246,13 @@ class StorageRules:
         assert file is not None
         return file
 
-    @staticmethod
-    def _signed_md5(request: Request, file: File) -> str:
-        """What the URL was signed with, if the request carries it; anything else breaks the signature."""
-        return (request.header("Content-MD5") or "").strip() if file.parts is None else ""
+
+def etag(file: File) -> str:
+    """The quoted ETag: the digest of an object sent in one PUT; of the parts' digests, with their number, for others."""
+    if file.parts is None and file.segments:
+        return f'"{file.segments[0].md5_hex}"'
+    digests = bytes.fromhex("".join(segment.md5_hex for segment in file.segments))
+    return f'"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(file.segments)}"'
 
 
 def error_answer(error: StorageError, request: Request, request_id: str) -> Answer:
@@ -199,6 +269,24 @@ def error_answer(error: StorageError, request: Request, request_id: str) -> Answ
     return Answer(error.status, body.encode("utf-8", "replace"), headers)
 
 
+def _check_open(file: File) -> None:
+    """Passes while the file may be uploaded."""
+    if file.single_use and file.complete:
+        raise StorageError(403, "AccessDenied", "The URL has been used: the file is uploaded.")
+    if file.state not in _UPLOADABLE or (file.parts is not None and file.state is not FileState.CREATING):
+        raise StorageError(404, "NoSuchUpload", f"The upload is over: the file is {file.state}.")
+
+
+def _wanted_headers(request: Request) -> dict[str, str]:
+    """What the query says about the answer's head; it is signed, so the URL's maker wants it."""
+    wanted = {
+        name.removeprefix("response-").title(): value
+        for name, value in request.query
+        if name in {"response-content-type", "response-content-disposition", "response-cache-control"}
+    }
+    return {name: value for name, value in wanted.items() if value.isprintable()}
+
+
 def _content_length(request: Request) -> int:
     value = request.header("Content-Length")
     if value is None:
@@ -210,7 +298,7 @@ def _content_length(request: Request) -> int:
 
 def _content_md5(request: Request) -> bytes | None:
     value = request.header("Content-MD5")
-    if value is None:
+    if not value:
         return None
     try:
         digest = base64.b64decode(value.strip(), validate=True)

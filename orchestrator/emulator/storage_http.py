@@ -2,24 +2,29 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
 from orchestrator.emulator.adapter import Departure, as_request, depart, hang_up
 from orchestrator.emulator.faults import Fault, FaultRule
+from orchestrator.emulator.mishap import DELIVERIES
 from orchestrator.emulator.objects import CHUNK_BYTES, Objects
 from orchestrator.emulator.presign import StorageError
-from orchestrator.emulator.storage import Download, StorageRules, error_answer
+from orchestrator.emulator.storage import StorageRules, error_answer
 from orchestrator.emulator.wire import Answer, Delivery, Request
 
 #: A refused upload is read on up to here, so that the caller gets to see the refusal; beyond, the line is cut.
 _DRAIN_BYTES = 64 * 1024 * 1024
-_DELIVERIES = {Fault.HANG: Delivery.NEVER, Fault.RESET_AFTER: Delivery.CUT, Fault.TRUNCATE: Delivery.HALF}
-_CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif"} | {
-    "mp4": "video/mp4",
-    "webm": "video/webm",
-    "mp3": "audio/mp3",
-    "wav": "audio/wav",
+#: Presigned URLs are the only key, so any page may use them: a dashboard plays videos, a form uploads.
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Length, Content-Range, ETag, x-obs-request-id",
+}
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD, PUT",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Max-Age": "600",
 }
 
 
@@ -40,36 +45,60 @@ class StorageHandler:
         self._departure = departure
 
     async def handle(self, http: web.Request) -> web.StreamResponse:
-        """Answers a PUT, GET or HEAD of an object."""
-        request = as_request(http, b"")
-        operation = self._rules.operation(request)
-        request_id = self._new_id()
-        rule = self._rules.fault(operation) if http.method in {"PUT", "GET"} else None
-        fault = "" if rule is None else rule.do.value
-        code = ""
+        """Answers a PUT, GET or HEAD of an object, and a browser that asks whether it may."""
+        if http.method == "OPTIONS":
+            return web.Response(status=204, headers={**_CORS, **_PREFLIGHT})
+        exchange = self._begin(http)
         try:
             if http.method in {"GET", "HEAD"}:
-                return await self._get(http, request, rule)
-            answer = await self._put(http, request, rule)
+                return await self._get(exchange)
+            answer, code = await self._put(exchange), ""
         except StorageError as error:
             code = error.code
-            answer = error_answer(error, request, request_id)
+            answer = error_answer(error, exchange.request, exchange.id)
             if not await self._drained(http):
-                answer = Answer(answer.status, answer.body, {**answer.headers, "Connection": "close"})
-        self._rules.note(request, operation, answer, code=code, fault=fault)
-        return await depart(http, answer, self._departure)
+                answer = answer.with_header("Connection", "close")
+        return await self._end(exchange, answer, code)
 
-    async def _put(self, http: web.Request, request: Request, rule: FaultRule | None) -> Answer:
-        if rule is not None and rule.do is Fault.SLOW:
-            await self._departure.sleep(rule.seconds)
+    def _begin(self, http: web.Request) -> "_Exchange":
+        request = as_request(http, b"")
+        operation = self._rules.operation(request)
+        rule = self._rules.fault(operation) if http.method in {"PUT", "GET"} else None
+        return _Exchange(http, request, operation, self._new_id(), rule)
+
+    async def _end(self, exchange: "_Exchange", answer: Answer, code: str = "") -> web.StreamResponse:
+        self._note(exchange, answer, code)
+        headers = {**answer.headers, **_CORS, "x-obs-request-id": exchange.id}
+        return await depart(exchange.http, replace(answer, headers=headers), self._departure)
+
+    def _note(self, exchange: "_Exchange", answer: Answer, code: str = "") -> None:
+        self._rules.note(
+            exchange.request,
+            exchange.operation,
+            answer,
+            code=code,
+            fault="" if exchange.rule is None else exchange.rule.do.value,
+            request_id=exchange.id,
+        )
+
+    async def _broken(self, exchange: "_Exchange") -> Answer | None:
+        """What a fault makes of the request before any work; None: the work is done."""
+        if exchange.rule is None:
+            return None
+        if exchange.rule.do is Fault.SLOW:
+            await self._departure.sleep(exchange.rule.seconds)
+        return self._rules.broken(exchange.rule)
+
+    async def _put(self, exchange: "_Exchange") -> Answer:
+        http = exchange.http
         if http.method != "PUT":
             raise StorageError(405, "MethodNotAllowed", "The method is not allowed against this resource.")
-        broken = None if rule is None else self._rules.broken(rule)
+        broken = await self._broken(exchange)
         if broken is not None:
             if broken.delivery is Delivery.WHOLE:
                 await self._drained(http)
             return broken
-        upload = self._rules.admit_put(request)
+        upload = self._rules.admit_put(exchange.request)
         async with self._objects.receive() as receipt:
             async for chunk in http.content.iter_chunked(CHUNK_BYTES):
                 await receipt.write(chunk)
@@ -78,35 +107,33 @@ class StorageHandler:
             self._objects.place(receipt.path, upload.file_id, segment)
         file = self._rules.stored(upload, segment)
         self._objects.keep_only(file.id, file.segments)
-        delivery = Delivery.WHOLE if rule is None else _DELIVERIES.get(rule.do, Delivery.WHOLE)
-        return Answer(200, b"", {"ETag": f'"{segment.md5_hex}"'}, delivery)
+        return Answer(200, b"", {"ETag": f'"{segment.md5_hex}"'}, exchange.delivery)
 
-    async def _get(self, http: web.Request, request: Request, rule: FaultRule | None) -> web.StreamResponse:
-        if rule is not None and rule.do is Fault.SLOW:
-            await self._departure.sleep(rule.seconds)
-        broken = None if rule is None else self._rules.broken(rule)
+    async def _get(self, exchange: "_Exchange") -> web.StreamResponse:
+        broken = await self._broken(exchange)
         if broken is not None:
-            self._rules.note(request, "storage.get", broken, fault=rule.do.value if rule else "")
-            return await depart(http, broken, self._departure)
-        download = self._rules.admit_get(request)
-        if not self._objects.holds(download.file.id, download.file.segments):
+            return await self._end(exchange, broken)
+        download = self._rules.admit_get(exchange.request)
+        file = download.file
+        if not self._objects.holds(file.id, file.segments):
             raise StorageError(404, "NoSuchKey", "The specified key does not exist.")
-        status = 206 if download.partial else 200
-        delivery = Delivery.WHOLE if rule is None else _DELIVERIES.get(rule.do, Delivery.WHOLE)
-        fault = "" if rule is None else rule.do.value
-        self._rules.note(request, "storage.get", Answer(status, delivery=delivery), fault=fault)
-        if delivery in {Delivery.NEVER, Delivery.CUT}:
-            return await depart(http, Answer(status, delivery=delivery), self._departure)
-        response = web.StreamResponse(status=status, headers=_download_headers(download))
-        await response.prepare(http)
-        if http.method == "HEAD":
+        delivery = exchange.delivery
+        if download.unchanged or delivery in {Delivery.NEVER, Delivery.CUT}:
+            return await self._end(
+                exchange, Answer(download.status, headers=download.headers, delivery=delivery)
+            )
+        self._note(exchange, Answer(download.status, delivery=delivery))
+        headers = {**download.headers, **_CORS, "x-obs-request-id": exchange.id}
+        response = web.StreamResponse(status=download.status, headers=headers)
+        await response.prepare(exchange.http)
+        if exchange.http.method == "HEAD":
             return response
         length = download.length // 2 if delivery is Delivery.HALF else download.length
-        file = download.file
+        corrupt = exchange.rule is not None and exchange.rule.do is Fault.MALFORMED
         async for chunk in self._objects.read(file.id, file.segments, download.start, length):
-            await response.write(chunk)
+            await response.write(_corrupted(chunk) if corrupt else chunk)
         if delivery is Delivery.HALF:
-            hang_up(http)
+            hang_up(exchange.http)
             return response
         await response.write_eof()
         return response
@@ -123,14 +150,21 @@ class StorageHandler:
         return True
 
 
-def _download_headers(download: Download) -> dict[str, str]:
-    file = download.file
-    headers = {
-        "Content-Length": str(download.length),
-        "Content-Type": _CONTENT_TYPES.get(file.type.lower(), "application/octet-stream"),
-        "Accept-Ranges": "bytes",
-        "ETag": f'"{"-".join(segment.md5_hex for segment in file.segments)[:64]}"',
-    }
-    if download.partial:
-        headers["Content-Range"] = f"bytes {download.start}-{download.end - 1}/{file.stored_size}"
-    return headers
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """A request being answered."""
+
+    http: web.Request
+    request: Request
+    operation: str
+    id: str
+    rule: FaultRule | None
+
+    @property
+    def delivery(self) -> Delivery:
+        """What a fault does to the answer on its way."""
+        return Delivery.WHOLE if self.rule is None else DELIVERIES.get(self.rule.do, Delivery.WHOLE)
+
+
+def _corrupted(chunk: bytes) -> bytes:
+    return bytes((chunk[0] ^ 0xFF,)) + chunk[1:]

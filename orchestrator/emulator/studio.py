@@ -1,22 +1,24 @@
-"""The threads that render videos, and what they leave in storage."""
+"""The threads that render videos and make other files, and what they leave in storage."""
 
 import asyncio
 import logging
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from orchestrator.emulator.core import Emulator
+from orchestrator.emulator.makers import MAKERS
 from orchestrator.emulator.media import RenderError, RenderStoppedError
 from orchestrator.emulator.objects import Objects
 from orchestrator.emulator.recipe import Recipe, recipe_of
-from orchestrator.emulator.records import Job, JobState, Rendered
-from orchestrator.emulator.render import Rendering, render
+from orchestrator.emulator.records import File, FileState, Job, JobState, Rendered, Segment
+from orchestrator.emulator.render import Rendering, render, segment_of
 
 _log = logging.getLogger(__name__)
-#: Codes of the jobs' errors (reference 11.2).
-_BAD_PICTURE, _INTERNAL = "MSS.45000014", "MSS.45001000"
+#: A fault of ours, as the service tells of its own (reference 11.2).
+_INTERNAL = "MSS.45001000"
 
 
 class Studio:
@@ -44,9 +46,25 @@ class Studio:
                     gone.append(job)
         return gone
 
+    def lost_files(self) -> list[File]:
+        """Files of the service's own making that are no longer in storage."""
+        made = (file for file in self._emulator.world.files if file.make is not None and file.segments)
+        return [
+            file
+            for file in made
+            if file.state is not FileState.DELETED and not self._objects.holds(file.id, file.segments)
+        ]
+
     def start(self, job: Job) -> None:
         """Begins a rendering; the emulator is told of its end."""
-        task = asyncio.get_running_loop().create_task(self._make(job), name=f"render {job.id}")
+        self._begin(self._make(job), f"render {job.id}")
+
+    def start_file(self, file: File) -> None:
+        """Begins to make a file; the emulator is told of its end."""
+        self._begin(self._make_file(file), f"make {file.id}")
+
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
@@ -74,7 +92,7 @@ class Studio:
         except RenderStoppedError:
             return
         except RenderError as error:
-            self._emulator.render_failed(job.id, _BAD_PICTURE, error.message)
+            self._emulator.render_failed(job.id, error.code, error.message)
             return
         except Exception:  # noqa: BLE001 - a boundary, see below
             # A fault of ours must end the job, as it would at the service, and not leave it at work for ever.
@@ -83,6 +101,26 @@ class Studio:
             return
         now = self._emulator.now
         self._emulator.rendered(job.id, Rendered(now, made.duration_s, made.video, made.cover))
+
+    async def _make_file(self, file: File) -> None:
+        try:
+            segment = await asyncio.get_running_loop().run_in_executor(self._pool, self._write, file)
+        except Exception:  # noqa: BLE001 - a boundary, as above
+            _log.exception("making a file failed")
+            return
+        self._emulator.made(file.id, segment)
+
+    def _write(self, file: File) -> Segment:
+        assert file.make is not None, "only such files are handed out"
+        folder = self._objects.new_folder()
+        try:
+            path = folder / f"file.{file.type}"
+            MAKERS[file.make.what](file.make.params, path)
+            segment = segment_of(path)
+            self._objects.place(path, file.id, segment)
+            return segment
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _render(self, job: Job, recipe: Recipe) -> Rendering:
         folder = self._objects.new_folder()

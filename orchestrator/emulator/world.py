@@ -4,15 +4,19 @@ Pure state: time is an argument, nothing here waits, opens or sends. What is due
 so a world that is loaded again goes on as if it had never been away.
 """
 
+from __future__ import annotations
+
+import base64
 import hashlib
 import heapq
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import TypeAdapter
-
+from orchestrator.emulator.assets import Assets
 from orchestrator.emulator.records import (
     Asset,
     AssetState,
@@ -27,72 +31,22 @@ from orchestrator.emulator.records import (
     PostState,
     Rendered,
     Script,
+    Segment,
     Token,
 )
 from orchestrator.emulator.refusals import error_facts
+from orchestrator.emulator.tables import AnyKind, Change, Kind, Record, Table
 
-
-class Record(Protocol):
-    """A row of a table."""
-
-    @property
-    def id(self) -> str:
-        """The key."""
-
+if TYPE_CHECKING:
+    from orchestrator.emulator.behaviours.base import Moment
 
 R = TypeVar("R", bound=Record)
 
-#: Kind, id, and the JSON of the record or None for one that is gone.
-Change = tuple[str, str, bytes | None]
+#: Counters of the ids given out: for calls, and for what happens by itself.
+_CALLS_IDS, _OWN_IDS = "ids", "own_ids"
 
-
-class Table(Generic[R]):
-    """Records of one kind by id, in the order of their making, and which of them changed."""
-
-    def __init__(self, kind: str, record: type[R]) -> None:
-        """`kind` names the table where it is kept."""
-        self.kind = kind
-        self._adapter: TypeAdapter[R] = TypeAdapter(record)
-        self._rows: dict[str, R] = {}
-        self._changed: set[str] = set()
-
-    def __iter__(self) -> Iterator[R]:
-        return iter(self._rows.values())
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def get(self, key: str) -> R | None:
-        """The record, or None."""
-        return self._rows.get(key)
-
-    def put(self, record: R) -> R:
-        """Adds the record, or replaces the one of its id."""
-        self._rows[record.id] = record
-        self._changed.add(record.id)
-        return record
-
-    def drop(self, key: str) -> None:
-        """Removes a record."""
-        if self._rows.pop(key, None) is not None:
-            self._changed.add(key)
-
-    def clear(self) -> None:
-        """Removes all records."""
-        for key in list(self._rows):
-            self.drop(key)
-
-    def load(self, body: bytes) -> None:
-        """Takes a kept record in, as unchanged."""
-        record = self._adapter.validate_json(body)
-        self._rows[record.id] = record
-
-    def take_changes(self) -> Iterator[Change]:
-        """What changed since the last time."""
-        for key in self._changed:
-            row = self._rows.get(key)
-            yield self.kind, key, None if row is None else self._adapter.dump_json(row)
-        self._changed = set()
+#: A job that ends with one of these is frozen instead of failed: its material is blocked (reference 11.2).
+_FREEZING = frozenset({"MSS.20010157"})
 
 
 @dataclass(slots=True)
@@ -107,9 +61,9 @@ class Settled:
 class World:
     """Everything that the service would know about one tenant."""
 
-    def __init__(self, seed: int, *, render: bool) -> None:
-        """`render` tells that a job may only succeed once its video is there."""
-        self.assets: Table[Asset] = Table("asset", Asset)
+    def __init__(self, seed: int, *, render: bool, kinds: Iterable[AnyKind] = ()) -> None:
+        """`render` tells that a job may only succeed once its video is there; `kinds` are further tables."""
+        self.assets = Assets()
         self.files: Table[File] = Table("file", File)
         self.scripts: Table[Script] = Table("script", Script)
         self.jobs: Table[Job] = Table("job", Job)
@@ -117,12 +71,19 @@ class World:
         self.late_calls: Table[LateCall] = Table("late", LateCall)
         self.tokens: Table[Token] = Table("token", Token)
         self.counters: Table[Counter] = Table("counter", Counter)
+        self._kinds = {kind.name: kind for kind in kinds}
+        self._further: dict[str, Table[Any]] = {
+            kind.name: Table(kind.name, kind.record, partial(self._plan_record, kind))
+            for kind in self._kinds.values()
+        }
         self._seed = seed
+        self._ids = _CALLS_IDS
         self._render = render
         self._agenda: list[tuple[datetime, int, str, str]] = []
         self._entries = 0
         self._files_of: dict[str, list[str]] = {}
         self._pending_posts: dict[str, None] = {}
+        self._to_make: dict[str, None] = {}
 
     @property
     def tables(self) -> tuple[Table[Any], ...]:
@@ -130,48 +91,79 @@ class World:
         return (
             *(self.assets, self.files, self.scripts, self.jobs),
             *(self.posts, self.late_calls, self.tokens, self.counters),
+            *self._further.values(),
         )
+
+    @property
+    def further(self) -> Mapping[str, Table[Any]]:
+        """The tables of the kinds, by name."""
+        return self._further
+
+    def __getitem__(self, kind: Kind[R]) -> Table[R]:
+        """The table of a kind."""
+        return self._further[kind.name]
 
     # -- keeping ---------------------------------------------------------------------------------
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Takes in what was kept, and works out what is still due."""
         tables = {table.kind: table for table in self.tables}
-        for kind, body in rows:
-            tables[kind].load(body)
-        for file in sorted(self.files, key=lambda f: (f.created_at, f.id)):
-            self._files_of.setdefault(file.asset_id, []).append(file.id)
-            if file.state is FileState.UPLOADED and file.review_until is not None:
-                self._plan(file.review_until, self.files.kind, file.id)
+        for name, body in rows:
+            tables[name].load(body)
+        self._load_files()
         for job in self.jobs:
             self._plan_job(job)
         for call in self.late_calls:
             self._plan(call.due_at, self.late_calls.kind, call.id)
+        for further in self._kinds.values():
+            for record in self._further[further.name]:
+                self._plan_record(further, record)
         for post in sorted(self.posts, key=lambda p: (p.due_at, p.id)):
             if post.state is PostState.PENDING:
                 self._pending_posts[post.id] = None
+
+    def _load_files(self) -> None:
+        for file in sorted(self.files, key=lambda f: (f.created_at, f.id)):
+            self._files_of.setdefault(file.asset_id, []).append(file.id)
+            if file.make is not None and not file.segments:
+                self._to_make[file.id] = None
 
     def take_changes(self) -> list[Change]:
         """What has to be kept before anybody is told of it."""
         return [change for table in self.tables for change in table.take_changes()]
 
     def reset(self) -> None:
-        """Forgets everything but the count of ids, so that no id comes twice."""
-        issued = self.counters.get("ids")
+        """Forgets everything but the counts of ids, so that no id comes twice."""
+        issued = [self.counters.get(name) for name in (_CALLS_IDS, _OWN_IDS)]
         for table in self.tables:
             table.clear()
-        if issued is not None:
-            self.counters.put(issued)
+        for counter in issued:
+            if counter is not None:
+                self.counters.put(counter)
         self._agenda.clear()
         self._files_of.clear()
+        self._to_make.clear()
         self._pending_posts.clear()
 
     # -- ids and counters ------------------------------------------------------------------------
 
     def new_id(self) -> str:
         """An id of 32 hex digits, as the service's are; the next of a sequence that the seed fixes."""
-        number = self.count("ids")
-        return hashlib.md5(f"{self._seed}/{number}".encode(), usedforsecurity=False).hexdigest()
+        number = self.count(self._ids)
+        which = str(number) if self._ids == _CALLS_IDS else f"{self._ids}/{number}"
+        return hashlib.md5(f"{self._seed}/{which}".encode(), usedforsecurity=False).hexdigest()
+
+    @contextmanager
+    def by_itself(self) -> Iterator[None]:
+        """What happens inside takes its ids from a sequence of its own.
+
+        So the ids that calls are given depend on the calls alone, not on what else happened to fall due before them.
+        """
+        before, self._ids = self._ids, _OWN_IDS
+        try:
+            yield
+        finally:
+            self._ids = before
 
     def count(self, name: str, by: int = 1) -> int:
         """Adds to a counter and returns it."""
@@ -183,7 +175,25 @@ class World:
     def add_file(self, file: File) -> File:
         """Adds a new file to its asset."""
         self._files_of.setdefault(file.asset_id, []).append(file.id)
+        if file.make is not None and not file.segments:
+            self._to_make[file.id] = None
         return self.files.put(file)
+
+    def is_there(self, file: File) -> bool:
+        """Whether the file's bytes are in storage, or would be if media were made at all."""
+        return file.complete if self._render or file.make is None else True
+
+    def take_files_to_make(self) -> list[File]:
+        """Files that the service is to make now; each is handed out once."""
+        wanted, self._to_make = self._to_make, {}
+        rows = (self.files.get(key) for key in wanted) if self._render else ()
+        return [file for file in rows if file is not None and file.state is not FileState.DELETED]
+
+    def made(self, file_id: str, segment: Segment) -> None:
+        """Takes note of a file that the service has made."""
+        file = self.files.get(file_id)
+        if file is not None and file.state is not FileState.DELETED:
+            self.files.put(replace(file, size=segment.size, segments=(segment,)))
 
     def files_of(self, asset_id: str) -> list[File]:
         """An asset's files that aren't deleted, oldest first."""
@@ -194,25 +204,6 @@ class World:
         """The asset's usable main file."""
         usable = (f for f in self.files_of(asset_id) if f.category == "MAIN" and f.state is FileState.CREATED)
         return next(usable, None)
-
-    def review(self, file: File, until: datetime, now: datetime) -> None:
-        """Hands an uploaded file to the review, which it passes at `until`."""
-        waiting = replace(file, state=FileState.UPLOADED, updated_at=now, review_until=until)
-        self.files.put(waiting)
-        if until <= now:
-            self._pass_review(waiting, now)
-        else:
-            self._plan(until, self.files.kind, file.id)
-
-    def _end_review(self, file: File, at: datetime) -> None:
-        if file.state is FileState.UPLOADED:
-            self._pass_review(file, at)
-
-    def _pass_review(self, file: File, at: datetime) -> None:
-        self.files.put(replace(file, state=FileState.CREATED, updated_at=at))
-        asset = self.assets.get(file.asset_id)
-        if file.category == "MAIN" and asset is not None and asset.state is AssetState.CREATING:
-            self.assets.put(replace(asset, state=AssetState.ACTIVED, updated_at=at))
 
     # -- jobs ------------------------------------------------------------------------------------
 
@@ -227,7 +218,7 @@ class World:
         if job is None:
             return None
         job = self.jobs.put(replace(job, rendered=rendering))
-        if job.state is JobState.PROCESSING and job.ends_at <= now:
+        if job.state is JobState.PROCESSING and job.ends_at <= now and not job.stuck:
             return self._succeed(job, now)
         for file_id, segment in (
             (job.output_video_id, rendering.video),
@@ -236,13 +227,16 @@ class World:
             # A finished job whose files were lost has been rendered again.
             file = self.files.get(file_id)
             if file is not None and file.state is not FileState.DELETED:
-                self.files.put(replace(file, size=segment.size, segments=(segment,)))
+                md5 = _base64_md5(segment)
+                self.files.put(replace(file, size=segment.size, segments=(segment,), md5=md5))
         return None
 
     def fail(self, job: Job, code: str, at: datetime, message: str = "") -> Job:
-        """Ends a job with an error."""
+        """Ends a job with an error, or freezes it."""
         facts = error_facts().get(code)
         error = JobError(code, message or (facts.message if facts else code))
+        if code in _FREEZING:
+            return self.jobs.put(replace(job, state=JobState.BLOCK, error=error, updated_at=at))
         return self.jobs.put(
             replace(job, state=JobState.FAILED, error=error, finished_at=at, updated_at=at),
         )
@@ -250,26 +244,29 @@ class World:
     def unrendered(self) -> list[Job]:
         """Jobs at work whose video isn't there yet."""
         at_work = (job for job in self.jobs if job.state is JobState.PROCESSING and job.rendered is None)
-        return [job for job in at_work if job.doomed is None]
+        return [job for job in at_work if job.doomed is None and not job.stuck]
 
     def _plan_job(self, job: Job) -> None:
         if job.state is JobState.WAITING:
             self._plan(job.starts_at, self.jobs.kind, job.id)
-        if job.state in {JobState.WAITING, JobState.PROCESSING}:
+        if job.state in {JobState.WAITING, JobState.PROCESSING} and not job.stuck:
             self._plan(job.ends_at, self.jobs.kind, job.id)
 
     def _step(self, job: Job, at: datetime, settled: Settled) -> None:
         if job.state is JobState.WAITING:
             job = self.jobs.put(replace(job, state=JobState.PROCESSING, updated_at=job.starts_at))
             settled.started.append(job)
-        if job.state is not JobState.PROCESSING or job.ends_at > at:
+        if job.state is not JobState.PROCESSING or job.ends_at > at or job.stuck:
             return
         if job.doomed is not None:
-            settled.finished.append(self.fail(job, job.doomed, job.ends_at))
+            ended = self.fail(job, job.doomed, job.ends_at)
+            if ended.state is JobState.FAILED:
+                settled.finished.append(ended)
         elif not self._render or job.rendered is not None:
             settled.finished.append(self._succeed(job, job.ends_at))
 
     def _succeed(self, job: Job, at: datetime) -> Job:
+        made = job.rendered
         self.assets.put(
             Asset(
                 id=job.output_asset_id,
@@ -279,11 +276,11 @@ class World:
                 created_at=at,
                 updated_at=at,
                 properties={"DIGITAL_HUMAN_2D_VIDEO": "Yes"},
+                extra_meta={"video_meta": _video_meta(job)},
                 job_id=job.id,
             )
         )
-        kind = "webm" if job.recipe.get("video_config", {}).get("codec") == "VP8" else "mp4"
-        made = job.rendered
+        kind = "webm" if _is_vp8(job) else "mp4"
         outputs = (
             (job.output_video_id, "MAIN", kind, made.video if made else None),
             (job.output_cover_id, "COVER", "png", made.cover if made else None),
@@ -300,6 +297,7 @@ class World:
                     created_at=at,
                     updated_at=at,
                     size=segment.size if segment else 0,
+                    md5=_base64_md5(segment) if segment else None,
                     segments=(segment,) if segment else (),
                 )
             )
@@ -326,8 +324,8 @@ class World:
         self.late_calls.put(call)
         self._plan(call.due_at, self.late_calls.kind, call.id)
 
-    def settle(self, now: datetime) -> Settled:
-        """Lets everything happen that was due until now, in its order."""
+    def settle(self, now: datetime, moment: Callable[[datetime], Moment]) -> Settled:
+        """Lets everything happen that was due until now, in its order; `moment` makes what it happens in."""
         settled = Settled()
         while self._agenda and self._agenda[0][0] <= now:
             at, _, kind, key = heapq.heappop(self._agenda)
@@ -336,9 +334,16 @@ class World:
             elif kind == self.late_calls.kind and (call := self.late_calls.get(key)) is not None:
                 self.late_calls.drop(key)
                 settled.late.append(call)
-            elif kind == self.files.kind and (file := self.files.get(key)) is not None:
-                self._end_review(file, at)
+            elif kind in self._kinds and (record := self._further[kind].get(key)) is not None:
+                self._let_happen(self._kinds[kind], record, moment(at))
         return settled
+
+    @staticmethod
+    def _let_happen(kind: AnyKind, record: Any, moment: Moment) -> None:
+        due_at = None if kind.due_at is None else kind.due_at(record)
+        # A record that was put again since has a place of its own in the agenda.
+        if kind.on_due is not None and due_at is not None and due_at <= moment.now:
+            kind.on_due(moment, record)
 
     def next_due(self, except_posts: Container[str] = ()) -> datetime | None:
         """When something happens by itself again, callbacks included."""
@@ -346,6 +351,37 @@ class World:
         due.extend(post.due_at for post in self.pending_posts() if post.id not in except_posts)
         return min(due, default=None)
 
+    def _plan_record(self, kind: AnyKind, record: Any) -> None:
+        due_at = None if kind.due_at is None else kind.due_at(record)
+        if due_at is not None:
+            self._plan(due_at, kind.name, record.id)
+
     def _plan(self, at: datetime, kind: str, key: str) -> None:
         self._entries += 1
         heapq.heappush(self._agenda, (at, self._entries, kind, key))
+
+
+def _is_vp8(job: Job) -> bool:
+    return bool(job.recipe.get("video_config", {}).get("codec") == "VP8")
+
+
+def _video_meta(job: Job) -> dict[str, Any]:
+    """What is known of a video that was made (table 4-21)."""
+    video = job.recipe.get("video_config", {})
+    width, height = video.get("width", 0), video.get("height", 0)
+    return {
+        "video_codec": "VP8" if _is_vp8(job) else "H264",
+        "width": width,
+        "height": height,
+        "frame_rate": "25",
+        "video_bit_rate": video.get("bitrate", 0),
+        "duration": round(job.rendered.duration_s if job.rendered else job.planned_s),
+        "audio_codec": "OPUS" if _is_vp8(job) else "AAC",
+        "audio_channels": 1,
+        "sample": 48000,
+        "mode": "Horizontal" if width >= height else "Vertical",
+    }
+
+
+def _base64_md5(segment: Segment) -> str:
+    return base64.b64encode(bytes.fromhex(segment.md5_hex)).decode()

@@ -134,7 +134,7 @@ def test_each_region_has_its_voices(region: str) -> None:
     query = "asset_source=SYSTEM&asset_type=VOICE_MODEL&limit=100"
     headers = {"X-Auth-Token": emulator.config.token}
     voices = emulator.handle(Request("GET", f"{target}?{query}", headers)).json()["assets"]
-    assert len(voices) >= 20
+    assert len(voices) >= 19
     for voice in voices:
         script = {**SCRIPT, "voice_config": {"voice_asset_id": voice["asset_id"]}}
         assert send(emulator, OPERATIONS["create_video_scripts"], script).status == 200
@@ -180,6 +180,6 @@ def test_nothing_ends_in_a_500(operation: str, body: Any, value: str, query: dic
     answer = emulator.handle(Request(found.method, f"{target}?{urlencode(query)}", headers, raw))
     if answer.status >= 400:
         code = answer.json()["error_code"]
-        assert code == "EMULATOR.0501" or answer.status == max(400, error_facts()[code].status)
+        assert answer.status == max(400, error_facts()[code].status)
         assert code not in {"MSS.00000004", "MSS.10000001"}
     assert control(emulator, Request("GET", "/_emulator/state")).status == 200

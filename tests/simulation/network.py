@@ -85,7 +85,7 @@ class Network:
             return Response(502, {"Content-Type": "text/html"}, b"<html>Bad Gateway</html>")
         # Shielded: once it has left, the request arrives even if its sender dies now.
         answer = await asyncio.shield(self.spawn(self._arrive(request)))
-        if self.happens(weather.lost_after):
+        if answer.delivery is not served.Delivery.WHOLE or self.happens(weather.lost_after):
             raise self._lost(request)
         if self.happens(weather.error_after):
             return Response(500, {"Content-Type": "application/json"}, b'{"error_code":"MSS.00000004"}')

@@ -1,13 +1,15 @@
 """What every behaviour gets and gives: the call, its parameters, pages, times."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from orchestrator.emulator.config import EmulatorConfig
 from orchestrator.emulator.presign import Presigner
+from orchestrator.emulator.records import CallbackTarget
 from orchestrator.emulator.refusals import INVALID_PARAMETER, Refusal
 from orchestrator.emulator.world import World
 from orchestrator.metastudio.models.base import RequestModel
@@ -17,17 +19,55 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One authorised call of an operation, its body checked against the operation's model."""
+class Doom:
+    """What a fault plan wants to become of a job, a review, a parsing."""
 
-    operation: str
+    #: How it fails; None: the behaviour chooses.
+    code: str | None = None
+    #: It never ends.
+    stuck: bool = False
+
+
+class Send(Protocol):
+    """Plans a callback, faults of the plan included."""
+
+    def __call__(
+        self,
+        target: CallbackTarget,
+        job_id: str,
+        body: Mapping[str, Any],
+        now: datetime,
+        *,
+        forged_body: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`forged_body` is what a forged callback would say; the same as `body` by default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """The world at one time, and what can be done to it."""
+
     world: World
     config: EmulatorConfig
     #: Time of the emulated world.
     now: datetime
     links: Presigner
-    #: Decides whether a new video job is to fail, and with which code.
-    doom: Callable[[], str | None]
+    #: What a fault plan wants of the next thing of this kind (`faults.OUTCOMES`); None: let it go well.
+    doom: Callable[[str], Doom | None]
+    send: Send
+    #: Where the API itself is reached, for URLs that lead back to it.
+    api_url: str = "http://metastudio.invalid"
+
+    def after(self, seconds: float) -> datetime:
+        """The time when `seconds` of the emulated service's work have passed, at the speed of the emulator."""
+        return self.now + timedelta(seconds=seconds / self.config.speed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Moment):
+    """One authorised call of an operation, its body checked against the operation's model."""
+
+    operation: str
     path: Mapping[str, str] = field(default_factory=dict)
     query: tuple[tuple[str, str], ...] = ()
     body: RequestModel | None = field(default=None, repr=False)
@@ -41,6 +81,15 @@ class Call:
         """The checked body."""
         assert isinstance(self.body, model)
         return self.body
+
+    @property
+    def upload_end(self) -> datetime:
+        """Until when an upload URL serves that is handed out now."""
+        return self.url_end(self.config.upload_url_s)
+
+    def url_end(self, valid_s: float) -> datetime:
+        """When a presigned URL that is handed out now expires; a fault plan may want it to have done so already."""
+        return self.now + timedelta(seconds=-60 if self.expired_urls else valid_s)
 
     # -- query -----------------------------------------------------------------------------------
 
@@ -72,7 +121,8 @@ class Call:
         value = self.text(name)
         if value is None:
             return default
-        if not (value.isascii() and value.isdigit() and len(value) <= 10 and low <= int(value) <= high):
+        digits = max(10, len(str(high)))
+        if not (value.isascii() and value.isdigit() and len(value) <= digits and low <= int(value) <= high):
             raise Refusal(INVALID_PARAMETER, f"{name}: a number from {low} to {high}")
         return int(value)
 
@@ -96,10 +146,14 @@ class Call:
         except (ValueError, OverflowError) as error:
             raise Refusal(INVALID_PARAMETER, f"{name}: a time such as 2026-01-31T08:00:00Z") from error
 
-    def page(self, rows: Sequence[T]) -> Sequence[T]:
-        """The part of `rows` that `offset` and `limit` ask for (limit 1 to 100, 10 by default)."""
+    def window(self) -> slice:
+        """What `offset` and `limit` ask for (limit 1 to 100, 10 by default)."""
         offset = self.number("offset", 0, 2**31 - 1, 0)
-        return rows[offset : offset + self.number("limit", 1, 100, 10)]
+        return slice(offset, offset + self.number("limit", 1, 100, 10))
+
+    def page(self, rows: Sequence[T]) -> Sequence[T]:
+        """The part of `rows` that `offset` and `limit` ask for."""
+        return rows[self.window()]
 
     def ordered(self, rows: Iterable[T], keys: Mapping[str, Callable[[T], Any]]) -> list[T]:
         """`rows` by `sort_key` and `sort_dir`; the first of `keys`, ascending, by default."""
@@ -124,3 +178,12 @@ def compact(value: Mapping[str, Any]) -> dict[str, Any]:
 def seconds(value: float) -> float:
     """A duration as the API gives it, to the hundredth of a second."""
     return math.floor(value * 100 + 0.5) / 100
+
+
+def is_url(text: str, schemes: Container[str]) -> bool:
+    """Whether `text` is an absolute URL with a host, of one of `schemes` (lower case), written in ASCII."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname) and (parts.port or 1) > 0 and text.isascii()
+    except ValueError:
+        return False

@@ -1,28 +1,40 @@
-"""Digital assets: create, list, update, delete, show (reference 4.1.1 to 4.1.5)."""
+"""Digital assets: create, update, show (reference 4.1.1, 4.1.3, 4.1.5), and how all the others show them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
-from orchestrator.emulator.behaviours.base import Call, compact, stamp
+from orchestrator.emulator.behaviours.base import Call, Moment, compact, stamp
+from orchestrator.emulator.behaviours.digital_asset_processing import (
+    SERVICE_MADE,
+    convert,
+    meta_of,
+    stop_conversion,
+    with_meta,
+)
 from orchestrator.emulator.catalog import system_assets
 from orchestrator.emulator.presign import ObjectRef
 from orchestrator.emulator.records import Asset, AssetState, File, FileState
-from orchestrator.emulator.refusals import Refusal
+from orchestrator.emulator.refusals import INVALID_PARAMETER, Refusal
+from orchestrator.metastudio.conditions.asset import METADATA
 from orchestrator.metastudio.models.digital_asset import (
+    AssetSharedConfig,
     CreateDigitalAssetRequestBody,
     SystemProperty,
     UpdateDigitalAssetRequestBody,
 )
 
-_STATES = (*(state.value for state in AssetState), "BLOCK", "WAITING_DELETE")
 _SWITCHABLE = frozenset({AssetState.ACTIVED, AssetState.UNACTIVED})
+#: Nothing but deletion and restoration is open to these.
+_SHUT = frozenset({AssetState.DELETING, AssetState.BLOCK})
+#: Made by training or by the provider, never by a common tenant's call (table 4-3).
+_CLOSED_TYPES = frozenset({"VOICE_MODEL", "HUMAN_MODEL_2D"})
 
 
 def create_digital_asset(call: Call) -> dict[str, Any]:
     """Makes an asset that waits for its main file."""
     body = call.body_as(CreateDigitalAssetRequestBody)
+    _check_type(body.asset_type)
     asset = Asset(
         id=call.world.new_id(),
         name=body.asset_name,
@@ -32,13 +44,14 @@ def create_digital_asset(call: Call) -> dict[str, Any]:
         updated_at=call.now,
         description=body.asset_description,
         tags=tuple(body.tags or ()),
-        extra_meta=call.raw.get("asset_extra_meta"),
         properties=_with_properties({}, body.system_properties or ()),
         order=body.asset_order,
         services=tuple(body.supported_service or ()),
         app_user_id=call.app_user_id,
+        shared=sharing(body.shared_config),
+        wants_cover=bool(body.is_need_generate_cover),
     )
-    call.world.assets.put(asset)
+    call.world.assets.put(_with_sent_meta(asset, call.raw.get("asset_extra_meta")))
     return {"asset_id": asset.id}
 
 
@@ -47,57 +60,48 @@ def show_asset(call: Call) -> dict[str, Any]:
     return asset_info(call, find_asset(call, call.path["asset_id"]))
 
 
-def list_assets(call: Call) -> dict[str, Any]:
-    """Assets that fit every filter, a page of them."""
-    source = call.text("asset_source", ("SYSTEM", "CUSTOMIZATION", "ALL")) or "CUSTOMIZATION"
-    candidates: list[Asset] = []
-    if source in {"SYSTEM", "ALL"}:
-        candidates.extend(system_assets(call.config.region).values())
-    if source in {"CUSTOMIZATION", "ALL"}:
-        candidates.extend(asset for asset in call.world.assets if asset.state is not AssetState.DELETED)
-    rows = call.ordered(
-        filter(_filter(call), candidates),
-        {
-            "create_time": lambda a: a.created_at,
-            "update_time": lambda a: a.updated_at,
-            "asset_order": lambda a: (a.order or 0, -a.created_at.timestamp()),
-        },
-    )
-    return {"count": len(rows), "assets": [asset_info(call, asset) for asset in call.page(rows)]}
-
-
 def update_digital_asset(call: Call) -> dict[str, Any]:
     """Changes what the body names; a tenant may switch between ACTIVED and UNACTIVED only."""
     body = call.body_as(UpdateDigitalAssetRequestBody)
     asset = find_own_asset(call, call.path["asset_id"])
+    if asset.state in _SHUT:
+        raise Refusal("MSS.10001010", f"the asset is {asset.state}")
+    if body.asset_type is not None and body.asset_type != asset.type:
+        _check_type(body.asset_type)
     changed = replace(
         asset,
         name=asset.name if body.asset_name is None else body.asset_name,
         description=asset.description if body.asset_description is None else body.asset_description,
         type=body.asset_type or asset.type,
         tags=asset.tags if body.tags is None else tuple(body.tags),
-        extra_meta=call.raw.get("asset_extra_meta") or asset.extra_meta,
         properties=_with_properties(asset.properties, body.system_properties or ()),
         order=asset.order if body.asset_order is None else body.asset_order,
         services=asset.services if body.supported_service is None else tuple(body.supported_service),
+        shared=asset.shared if body.shared_config is None else sharing(body.shared_config),
         updated_at=call.now,
     )
-    if body.asset_state is not None and body.asset_state != asset.state:
-        if body.asset_state not in _SWITCHABLE or asset.state not in _SWITCHABLE:
-            raise Refusal("MSS.10001013", f"{asset.state} to {body.asset_state}")
-        changed = replace(changed, state=AssetState(body.asset_state))
-    return asset_info(call, call.world.assets.put(changed))
+    changed = _with_sent_meta(changed, call.raw.get("asset_extra_meta"))
+    if body.asset_state is not None:
+        changed = switched(changed, body.asset_state)
+    call.world.assets.put(changed)
+    if changed.type == "PPT":
+        convert(call, changed.id)
+    return asset_info(call, find_asset(call, asset.id))
 
 
-def delete_asset(call: Call) -> None:
-    """Moves an asset to the recycle bin, or with `mode=force` away for good."""
-    force = call.text("mode", ("force",)) == "force"
-    asset = find_own_asset(call, call.path["asset_id"])
-    state = AssetState.DELETED if force else AssetState.DELETING
-    call.world.assets.put(replace(asset, state=state, updated_at=call.now))
-    if force:
-        for file in call.world.files_of(asset.id):
-            call.world.files.put(replace(file, state=FileState.DELETED, updated_at=call.now))
+def switched(asset: Asset, wanted: str) -> Asset:
+    """The asset switched on or off.
+
+    Raises:
+        Refusal: MSS.10001014 no tenant may ask for that state, MSS.10001013 not from the state that it is in.
+    """
+    if wanted not in _SWITCHABLE:
+        raise Refusal("MSS.10001014", f"{wanted} is not for tenants")
+    if wanted == asset.state:
+        return asset
+    if asset.state not in _SWITCHABLE:
+        raise Refusal("MSS.10001013", f"{asset.state} to {wanted}")
+    return replace(asset, state=AssetState(wanted))
 
 
 def find_asset(call: Call, asset_id: str) -> Asset:
@@ -124,12 +128,25 @@ def find_own_asset(call: Call, asset_id: str) -> Asset:
     return asset
 
 
+def drop_file(moment: Moment, file: File) -> None:
+    """Deletes a file, and what was under way for it."""
+    stop_conversion(moment, file)
+    moment.world.files.put(replace(file, state=FileState.DELETED, updated_at=moment.now))
+
+
+def sharing(config: AssetSharedConfig | None) -> dict[str, Any] | None:
+    """What is kept of a sharing; None for one with nobody."""
+    if config is None or config.shared_type in {None, "PRIVATE"}:
+        return None
+    return config.model_dump(mode="json", exclude_none=True)
+
+
 def asset_info(call: Call, asset: Asset) -> dict[str, Any]:
     """An asset as the API shows it (table 4-34)."""
-    project = "SYSTEM" if asset.system else call.config.project_id
+    files = call.world.files_of(asset.id)
     return compact(
         {
-            "project_id": project,
+            "project_id": "SYSTEM" if asset.system else call.config.project_id,
             "asset_id": asset.id,
             "asset_name": asset.name,
             "asset_description": asset.description,
@@ -138,21 +155,31 @@ def asset_info(call: Call, asset: Asset) -> dict[str, Any]:
             "update_time": stamp(asset.updated_at),
             "asset_type": asset.type,
             "asset_state": asset.state.value,
+            "fail_type": asset.fail_type,
             "reason": asset.reason,
             "tags": list(asset.tags),
-            "asset_extra_meta": asset.extra_meta,
-            "system_properties": [{"key": key, "value": value} for key, value in asset.properties.items()],
-            "files": [_file_info(call, file) for file in call.world.files_of(asset.id)],
+            "asset_extra_meta": _shown_meta(call, asset, files),
+            "system_properties": [
+                compact({"key": key, "value": value or None}) for key, value in asset.properties.items()
+            ],
+            "files": [_file_info(call, asset, file) for file in files],
             "asset_order": asset.order,
             "supported_service": list(asset.services) or None,
         }
     )
 
 
+def shown_url(call: Call, asset: Asset, file: File) -> str | None:
+    """A URL of an asset's file; None while there is nothing to be seen, or nobody may see it."""
+    # Outputs of jobs have no bytes where no media are made.
+    there = file.make is None or call.world.is_there(file)
+    usable = file.state is FileState.CREATED and asset.state is not AssetState.BLOCK
+    return download_url(call, file) if there and usable else None
+
+
 def download_url(call: Call, file: File) -> str:
     """A presigned URL for a stored file."""
-    valid = timedelta(seconds=-60 if call.expired_urls else call.config.download_url_s)
-    return call.links.get_url(ObjectRef(object_key(call, file)), call.now + valid)
+    return call.links.get_url(ObjectRef(object_key(call, file)), call.url_end(call.config.download_url_s))
 
 
 def object_key(call: Call, file: File) -> str:
@@ -165,54 +192,48 @@ def _extension(file_type: str) -> str:
     return kept[:16] or "bin"
 
 
-def _file_info(call: Call, file: File) -> dict[str, Any]:
+def _shown_meta(call: Call, asset: Asset, files: Iterable[File]) -> dict[str, Any] | None:
+    """The metadata; slides count as parsed once the pictures of all pages are in storage."""
+    if asset.type == "PPT" and meta_of(asset).get("ppt_analysis_status") == "SUCCEEDED":
+        unmade = any(file.make is not None and not call.world.is_there(file) for file in files)
+        if unmade:
+            return with_meta(asset, {"ppt_analysis_status": "CONVERTING", "pages": []}).extra_meta
+    return asset.extra_meta
+
+
+def _file_info(call: Call, asset: Asset, file: File) -> dict[str, Any]:
+    unmade = file.make is not None and not call.world.is_there(file)
     return compact(
         {
             "file_id": file.id,
             "file_name": file.name,
             "file_md5": file.md5,
-            "file_size": file.size,
+            # Outputs of jobs have no bytes where no media are made; the least that the API shows is 1.
+            "file_size": file.size or None,
             "file_type": file.type,
             "asset_file_category": file.category,
-            "download_url": download_url(call, file) if file.state is FileState.CREATED else None,
-            "state": file.state.value,
+            "download_url": shown_url(call, asset, file),
+            "state": FileState.CREATING.value if unmade else file.state.value,
+            "reason": file.reason,
+            "file_extra_meta": {"video_transcoding_status": file.transcoding} if file.transcoding else None,
         }
     )
 
 
-def _filter(call: Call) -> Callable[[Asset], bool]:
-    accurate = call.items("accurate_query_field")
-    ids, types, tags = call.items("asset_id"), call.items("asset_type"), call.items("tag")
-    states, properties = call.items("asset_state", _STATES), call.items("system_property")
-    name, start, end = call.text("name"), call.time("start_time"), call.time("end_time")
-    every = call.text("tag_combination_type", ("INTERSECTION", "UNION_SET")) == "INTERSECTION"
-    exact_name = bool({"name", "asset_name"} & set(accurate))
-
-    def fits(asset: Asset) -> bool:
-        found = [_matches(tag, asset.tags, exact="tag" in accurate) for tag in tags]
-        return (
-            (not ids or asset.id in ids)
-            and (not types or asset.type in types)
-            and (not states or asset.state in states)
-            and (name is None or _matches(name, (asset.name,), exact=exact_name))
-            and (not tags or (all(found) if every else any(found)))
-            and (start is None or asset.created_at >= start)
-            and (end is None or asset.created_at <= end)
-            and all(_has_property(asset, pair) for pair in properties)
-        )
-
-    return fits
+def _check_type(asset_type: str) -> None:
+    if asset_type in _CLOSED_TYPES:
+        raise Refusal(INVALID_PARAMETER, f"asset_type: {asset_type} is not open to common users")
 
 
-def _matches(wanted: str, values: Iterable[str], *, exact: bool) -> bool:
-    if exact:
-        return wanted in values
-    return any(wanted.casefold() in value.casefold() for value in values)
-
-
-def _has_property(asset: Asset, pair: str) -> bool:
-    key, _, value = pair.partition(":")
-    return asset.properties.get(key) == value
+def _with_sent_meta(asset: Asset, sent: Mapping[str, Any] | None) -> Asset:
+    """The asset with the metadata that a tenant sent: what belongs to its type, but not what the service fills in."""
+    own = (sent or {}).get(METADATA.get(asset.type, ""))
+    if own is None:
+        return asset
+    values = {name: value for name, value in own.items() if name not in SERVICE_MADE}
+    if asset.type == "PPT" and values.get("auto_analysis") and "ppt_analysis_status" not in meta_of(asset):
+        values["ppt_analysis_status"] = "INITIALIZE"
+    return with_meta(asset, values)
 
 
 def _with_properties(before: dict[str, str], changes: Iterable[SystemProperty]) -> dict[str, str]:
@@ -227,4 +248,4 @@ def _with_properties(before: dict[str, str], changes: Iterable[SystemProperty]) 
     return after
 
 
-BEHAVIOURS = (create_digital_asset, show_asset, list_assets, update_digital_asset, delete_asset)
+BEHAVIOURS = (create_digital_asset, show_asset, update_digital_asset)

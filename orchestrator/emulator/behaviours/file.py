@@ -2,33 +2,37 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from orchestrator.emulator.behaviours.base import Call
-from orchestrator.emulator.behaviours.digital_asset import find_own_asset, object_key
+from orchestrator.emulator.behaviours.digital_asset import drop_file, find_own_asset, object_key
+from orchestrator.emulator.behaviours.digital_asset_processing import (
+    SERVICE_MADE,
+    hand_to_review,
+    is_derived,
+    meta_of,
+    put_into,
+    standing,
+    with_meta,
+)
 from orchestrator.emulator.presign import ObjectRef
 from orchestrator.emulator.records import Asset, AssetState, File, FileState
 from orchestrator.emulator.refusals import INVALID_PARAMETER, Refusal
+from orchestrator.metastudio.conditions.asset import FILE_CATEGORIES
 from orchestrator.metastudio.models.file import (
     ConfirmFileUploadRequestBody,
     FilesCreateReq,
     LargeFilesCreateReq,
 )
 
-#: File categories that an asset type takes (table 4-178); a type that isn't here takes any.
-_CATEGORIES: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(
-        ("SCENE", "ANIMATION", "VIDEO", "IMAGE", "MATERIAL"), frozenset({"MAIN", "COVER", "OTHER"})
-    ),
-    "PPT": frozenset({"MAIN", "COVER", "PAGE", "OTHER"}),
-    "HUMAN_MODEL": frozenset({"MAIN", "COVER", "WHOLE_MODEL", "USER_MODIFIED_MODEL", "OTHER"}),
-    "VOICE_MODEL": frozenset({"MAIN", "SAMPLE", "OTHER"}),
-    "HUMAN_MODEL_2D": frozenset({"MAIN", "COVER", "SAMPLE", "OTHER"}),
-    "BUSINESS_CARD_TEMPLET": frozenset({"MAIN", "COVER"}),
-}
+_UPLOADED = frozenset({FileState.UPLOADED, FileState.REVIEW})
+#: What the metadata of an asset says of its main file.
+_OF_MAIN = SERVICE_MADE | {"pages", "page_count", "codec", "size", "width", "height", "audio_codec"}
+#: So many pages at most (table 4-11).
+_MAX_PAGES = 256
+_RECEPTIVE = frozenset({AssetState.CREATING, AssetState.ACTIVED, AssetState.UNACTIVED})
+_EMPTIED = frozenset({AssetState.ACTIVED, AssetState.UNACTIVED, AssetState.FAILED})
 
 
 def create_file(call: Call) -> dict[str, Any]:
@@ -50,7 +54,7 @@ def create_file(call: Call) -> dict[str, Any]:
             md5=body.file_md5,
         )
     )
-    url = call.links.put_url(ObjectRef(object_key(call, file)), _url_end(call), md5=body.file_md5)
+    url = call.links.put_url(ObjectRef(object_key(call, file)), call.upload_end, md5=body.file_md5)
     return {"file_id": file.id, "upload_url": url}
 
 
@@ -74,7 +78,7 @@ def create_large_file(call: Call) -> dict[str, Any]:
             upload_id=call.world.new_id().upper(),
         )
     )
-    key, end = object_key(call, file), _url_end(call)
+    key, end = object_key(call, file), call.upload_end
     refs = [ObjectRef(key, number, file.upload_id) for number in range(1, parts + 1)]
     return {"file_id": file.id, "upload_urls": [call.links.put_url(ref, end) for ref in refs]}
 
@@ -83,31 +87,45 @@ def confirm_file_upload(call: Call) -> None:
     """Ends an upload as CREATED, FAILED or CANCELLED; saying the same again changes nothing."""
     wanted = FileState(call.body_as(ConfirmFileUploadRequestBody).state)
     file = _find_file(call)
-    if file.state is wanted or (wanted is FileState.CREATED and file.state is FileState.UPLOADED):
+    if file.state is wanted or (wanted is FileState.CREATED and file.state in _UPLOADED):
         return
-    if file.state is not FileState.CREATING:
+    if file.state is not FileState.CREATING or file.make is not None:
         raise Refusal("MSS.10001013", f"the file is {file.state}")
     if wanted is FileState.CREATED:
         _check_stored(file)
-        review = timedelta(seconds=call.config.review_s / call.config.speed)
-        whole = replace(file, size=file.stored_size)
-        call.world.review(whole, call.now + review, call.now)
+        hand_to_review(call, replace(file, size=file.stored_size))
         return
     call.world.files.put(replace(file, state=wanted, updated_at=call.now))
     asset = call.world.assets.get(file.asset_id)
     if wanted is FileState.FAILED and file.category == "MAIN" and asset is not None:
-        call.world.assets.put(replace(asset, state=AssetState.FAILED, updated_at=call.now))
+        failed = put_into(asset, AssetState.FAILED)
+        call.world.assets.put(replace(failed, reason="the main file was not uploaded", updated_at=call.now))
 
 
 def delete_file(call: Call) -> None:
     """Deletes a file; an asset without its main file waits for a new one."""
     file = _find_file(call)
-    call.world.files.put(replace(file, state=FileState.DELETED, updated_at=call.now))
     asset = call.world.assets.get(file.asset_id)
-    if file.category == "MAIN" and asset is not None and call.world.main_file(asset.id) is None:
-        waiting = asset.state in {AssetState.ACTIVED, AssetState.UNACTIVED, AssetState.FAILED}
-        if waiting:
-            call.world.assets.put(replace(asset, state=AssetState.CREATING, updated_at=call.now))
+    drop_file(call, file)
+    if asset is None:
+        return
+    if file.category == "MAIN" and call.world.main_file(asset.id) is None:
+        for derived in filter(is_derived, call.world.files_of(asset.id)):
+            drop_file(call, derived)
+        _wait_for_main(call, asset)
+    elif file.category == "PAGE" and meta_of(asset).get("pages"):
+        left = [page for page in meta_of(asset)["pages"] if page.get("file_id") != file.id]
+        call.world.assets.put(replace(with_meta(asset, {"pages": left}), updated_at=call.now))
+
+
+def _wait_for_main(call: Call, asset: Asset) -> None:
+    meta = {name: value for name, value in meta_of(asset).items() if name not in _OF_MAIN}
+    kept = with_meta(replace(asset, extra_meta=None), meta)
+    if meta.get("auto_analysis"):
+        kept = with_meta(kept, {"ppt_analysis_status": "INITIALIZE", "page_count": 0})
+    if standing(asset) in _EMPTIED:
+        kept = replace(put_into(kept, AssetState.CREATING), fail_type=None, reason=None)
+    call.world.assets.put(replace(kept, updated_at=call.now))
 
 
 def _find_file(call: Call) -> File:
@@ -119,9 +137,9 @@ def _find_file(call: Call) -> File:
 
 def _receptive(call: Call, asset_id: str, name: str, category: str) -> Asset:
     asset = find_own_asset(call, asset_id)
-    if asset.state not in {AssetState.CREATING, AssetState.ACTIVED, AssetState.UNACTIVED}:
+    if asset.state not in _RECEPTIVE:
         raise Refusal("MSS.10001010", f"the asset is {asset.state}")
-    allowed = _CATEGORIES.get(asset.type)
+    allowed = FILE_CATEGORIES.get(asset.type)
     if allowed is not None and category not in allowed:
         raise Refusal(
             INVALID_PARAMETER, f"asset_file_category: {asset.type} takes {', '.join(sorted(allowed))}"
@@ -131,6 +149,8 @@ def _receptive(call: Call, asset_id: str, name: str, category: str) -> Asset:
         raise Refusal("MSS.10001008")
     if category == "COVER" and any(file.category == "COVER" for file in present):
         raise Refusal("MSS.10001009")
+    if category == "PAGE" and sum(file.category == "PAGE" for file in present) >= _MAX_PAGES:
+        raise Refusal("MSS.10001027", f"PAGE, {_MAX_PAGES}")
     # Names are case-insensitive (table 4-178).
     if any(file.name.casefold() == name.casefold() for file in present):
         raise Refusal("MSS.10001012", name)
@@ -152,10 +172,6 @@ def _check_stored(file: File) -> None:
         raise Refusal("MSS.10001016", missing)
     if file.size is not None and file.stored_size != file.size:
         raise Refusal("MSS.10001018", f"{file.stored_size} bytes are stored, {file.size} were announced")
-
-
-def _url_end(call: Call) -> Any:
-    return call.now + timedelta(seconds=-60 if call.expired_urls else call.config.upload_url_s)
 
 
 BEHAVIOURS = (create_file, create_large_file, confirm_file_upload, delete_file)

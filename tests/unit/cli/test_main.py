@@ -138,7 +138,7 @@ def test_a_fault_plan_that_is_wrong_says_where_plans_are_explained(
     assert run(["emulator", "--faults", "plan.yaml"]) == 2
     err = capsys.readouterr().err
     assert "error: nowhere.yaml: there is no such file or folder" in err
-    assert "error: plan.yaml: rules.0.do: " in err
+    assert "error: plan.yaml:1: rules.0.do: " in err
     assert err.count("docs/howto/rehearse-with-the-emulator.md") == 2
 
 

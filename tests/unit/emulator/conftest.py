@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.emulator.config import EmulatorConfig
 from orchestrator.emulator.core import Emulator
+from orchestrator.emulator.records import Segment
 from orchestrator.emulator.server import EmulatorServer
 from orchestrator.emulator.wire import Answer, Request
 
@@ -64,7 +65,7 @@ class Tenant:
 
     def ok(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         answer = self.send(method, path, body, **query)
-        assert answer.status == 200, answer.body
+        assert answer.status in {200, 202}, answer.body
         return answer.json() if answer.body else None
 
     def refused(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, str]:
@@ -75,6 +76,23 @@ class Tenant:
     def asset(self, **changes: Any) -> str:
         body = {"asset_name": "Background", "asset_type": "IMAGE", **changes}
         return str(self.ok("POST", "/digital-assets", body)["asset_id"])
+
+    def upload(self, asset_id: str, name: str = "a.png", category: str = "MAIN") -> str:
+        """A confirmed file of the asset, as if its bytes had been stored."""
+        data = b"abc"
+        file_id = str(self.ok("POST", "/files", file_body(asset_id, data, name, category))["file_id"])
+        files = self.emulator.world.files
+        file = files.get(file_id)
+        assert file is not None
+        segment = Segment(1, len(data), hashlib.md5(data).hexdigest())
+        files.put(replace(file, segments=(segment,)))
+        self.ok("POST", f"/files/{file_id}/complete", {"state": "CREATED"})
+        return file_id
+
+    def shown_asset(self, asset_id: str) -> dict[str, Any]:
+        asset = self.ok("GET", f"/digital-assets/{asset_id}")
+        assert isinstance(asset, dict)
+        return asset
 
     def script(self, **changes: Any) -> str:
         return str(self.ok("POST", "/digital-human-video-scripts", script_body(**changes))["script_id"])
@@ -105,7 +123,7 @@ class RemoteTenant:
 
     async def ok(self, method: str, path: str, body: Any = None) -> Any:
         status, value = await self.send(method, path, body)
-        assert status == 200, value
+        assert status in {200, 202}, value
         return value
 
     async def control(self, method: str, name: str, body: Any = None) -> Any:

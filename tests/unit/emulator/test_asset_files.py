@@ -1,8 +1,11 @@
 """Files of assets, as far as no byte is needed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+
+from orchestrator.emulator.records import AssetState
 
 MD5 = "n58IG6hfM7vql4K0vnWpog=="
 
@@ -96,3 +99,30 @@ def test_an_upload_that_is_given_up(tenant: Any, state: str, asset_state: str) -
     shown = tenant.ok("GET", f"/digital-assets/{asset_id}")
     assert (shown["asset_state"], shown["files"][0]["state"]) == (asset_state, state)
     assert tenant.refused("POST", f"/files/{file_id}/complete", {"state": "CREATED"}) == (400, "MSS.10001013")
+
+
+def test_an_asset_has_a_bounded_number_of_pages(tenant: Any) -> None:
+    """One page more than 256 is refused with MSS.10001027."""
+    asset_id = tenant.asset(asset_type="PPT")
+    for number in range(256):
+        page = body(asset_id, file_name=f"{number}.png", asset_file_category="PAGE")
+        tenant.ok("POST", "/files", page)
+    page = body(asset_id, file_name="more.png", asset_file_category="PAGE")
+    assert tenant.refused("POST", "/files", page) == (400, "MSS.10001027")
+
+
+def test_a_frozen_file_is_not_handed_out(tenant: Any) -> None:
+    """An asset that is frozen later keeps its files, but nobody can look at them."""
+    asset_id = tenant.asset()
+    tenant.upload(asset_id)
+    assets = tenant.emulator.world.assets
+    assets.put(replace(assets.get(asset_id), state=AssetState.BLOCK))
+    shown = tenant.shown_asset(asset_id)
+    assert "download_url" not in shown["files"][0]
+    assert tenant.refused(
+        "POST", "/files", body(asset_id, file_name="b.png", asset_file_category="OTHER")
+    ) == (
+        400,
+        "MSS.10001010",
+    )
+    assert tenant.refused("PUT", f"/digital-assets/{asset_id}", {"asset_name": "B"}) == (400, "MSS.10001010")

@@ -1,6 +1,7 @@
 """Control: statistics, journal, state, faults, time."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,9 +10,9 @@ from orchestrator.emulator.control import control
 from orchestrator.emulator.wire import Answer, Request
 
 
-def ask(tenant: Any, method: str, name: str, body: Any = None) -> Answer:
+def ask(tenant: Any, method: str, name: str, body: Any = None, **headers: str) -> Answer:
     raw = b"" if body is None else json.dumps(body).encode()
-    return control(tenant.emulator, Request(method, f"/_emulator/{name}", {}, raw))
+    return control(tenant.emulator, Request(method, f"/_emulator/{name}", headers, raw))
 
 
 def test_the_statistics_count_what_customers_made(tenant: Any, clock: Any) -> None:
@@ -58,13 +59,51 @@ def test_the_journal_holds_every_request_and_no_secret(tenant: Any) -> None:
     assert tenant.emulator.config.token not in json.dumps(journal)
 
 
+def test_the_journal_goes_on_where_one_left_off(tenant: Any) -> None:
+    """`since` gives what came after a request; after a reset all there is, and says so."""
+    first = tenant.send("GET", "/digital-assets").headers["X-Request-Id"]
+    tenant.refused("GET", "/digital-assets/nope")
+    later = ask(tenant, "GET", f"journal?since={first}").json()
+    assert ([row["operation"] for row in later["requests"]], later["complete"]) == (["show_asset"], True)
+    last = later["requests"][-1]["request_id"]
+    nothing = {"count": 0, "complete": True, "requests": []}
+    assert ask(tenant, "GET", f"journal?since={last}").json() == nothing
+    ask(tenant, "POST", "reset")
+    tenant.ok("GET", "/digital-assets")
+    anew = ask(tenant, "GET", f"journal?since={last}").json()
+    assert (len(anew["requests"]), anew["complete"]) == (1, False)
+
+
+def test_the_journal_is_filtered_by_fault_and_method(tenant: Any) -> None:
+    """Filters are all to fit."""
+    rule = {"on": "list_assets", "do": "reset_after", "nth": 2}
+    ask(tenant, "POST", "faults", {"rules": [rule]})
+    for _ in range(3):
+        tenant.send("GET", "/digital-assets")
+    (hit,) = ask(tenant, "GET", "journal?fault=reset_after&method=GET").json()["requests"]
+    assert (hit["status"], hit["delivery"]) == (200, "cut")
+    assert ask(tenant, "GET", "journal?fault=reset_after&method=PUT").json()["count"] == 0
+
+
+def test_the_state_is_shown_by_kind_the_newest_last(tenant: Any) -> None:
+    """One kind of record, as many as are asked for; the statistics count them all."""
+    ids = [tenant.asset(asset_name=f"A{number}") for number in range(3)]
+    shown = ask(tenant, "GET", "state?kind=assets&limit=2").json()
+    assert [asset["id"] for asset in shown["assets"]] == ids[1:]
+    assert set(shown) == {"now", "assets"}
+    assert ask(tenant, "GET", "state?limit=0").json()["assets"] == []
+    assert ask(tenant, "GET", "state?kind=nothing").status == 400
+    assert ask(tenant, "GET", "stats").json()["records"]["assets"] == 3
+
+
 def test_the_state_shows_the_world_without_keys(tenant: Any) -> None:
     """Everything but callback targets."""
     callback = {"callback_url": "http://127.0.0.1:9/x", "auth_type": "MSS_A", "key": "very-secret"}
     tenant.video(tenant.script(), callback_config=callback)
     text = ask(tenant, "GET", "state").body.decode()
-    assert json.loads(text)["jobs"][0]["callback"] is True
+    assert json.loads(text)["jobs"][0]["callback"] == {"auth_type": "MSS_A", "service": "video"}
     assert "very-secret" not in text
+    assert "127.0.0.1:9" not in text
 
 
 def test_faults_are_set_shown_and_forgotten(tenant: Any) -> None:
@@ -76,6 +115,47 @@ def test_faults_are_set_shown_and_forgotten(tenant: Any) -> None:
     assert ask(tenant, "GET", "faults").json()["rules"][0]["hit"] == 1
     assert ask(tenant, "POST", "reset").status == 200
     assert ask(tenant, "GET", "faults").json()["rules"] == []
+
+
+def test_faults_are_added_to_those_that_are_played(tenant: Any) -> None:
+    """The counters of the earlier ones go on; DELETE ends all of them."""
+    ask(tenant, "POST", "faults", {"seed": 4, "rules": [{"on": "list_assets", "do": "error", "nth": 2}]})
+    assert tenant.send("GET", "/digital-assets").status == 200
+    added = ask(tenant, "PATCH", "faults", {"rules": [{"on": "show_asset", "do": "html"}]}).json()
+    assert (added["seed"], len(added["rules"])) == (4, 2)
+    assert tenant.send("GET", "/digital-assets").status == 500
+    assert tenant.send("GET", "/digital-assets/x").status == 502
+    assert ask(tenant, "DELETE", "faults").json()["rules"] == []
+    assert tenant.send("GET", "/digital-assets").status == 200
+
+
+def test_what_can_go_wrong_where_is_told(tenant: Any) -> None:
+    """For every operation and every other place."""
+    places = ask(tenant, "GET", "faults/possible").json()["places"]
+    assert set(places) >= {"*", "create_file", "storage.put", "callback", "video", "review"}
+    assert "lost" in places["callback"]
+
+
+def test_the_page_comes_with_all_it_needs(tenant: Any) -> None:
+    """HTML, style and script from here alone, and a policy that holds the browser to it."""
+    for path, kind in (("", "text/html"), ("page.css", "text/css"), ("page.js", "text/javascript")):
+        answer = ask(tenant, "GET", path)
+        assert (answer.status, answer.headers["Content-Type"].split(";")[0]) == (200, kind)
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert not re.search(rb"https?://", answer.body)
+    html = ask(tenant, "GET", "").body.decode()
+    needed = {"/_emulator/page.css", "/_emulator/page.js", "/_emulator/stats", "data:,"}
+    assert set(re.findall(r'(?:src|href)="([^"]+)"', html)) == needed
+    assert ask(tenant, "GET", "stats").json()["world"]["region"] == "cn-north-4"
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("http://127.0.0.1:9", 200), ("http://evil.test", 403), ("null", 403)]
+)
+def test_a_page_of_another_origin_controls_nothing(tenant: Any, origin: str, status: int) -> None:
+    """A browser sends the origin with every POST; other programs send none."""
+    assert ask(tenant, "POST", "reset", Host="127.0.0.1:9", Origin=origin).status == status
+    assert ask(tenant, "POST", "reset").status == 200
 
 
 def test_a_reset_forgets_and_gives_no_id_twice(tenant: Any) -> None:

@@ -54,9 +54,20 @@ UNSIGNED_BODY = signed(
     body=b"raw",
 )
 
+#: Nothing to send: the vendor's signer declares an unsigned payload and yet signs the digest of nothing.
+EMPTY_BODY = signed(
+    "PUT",
+    f"/v1/{PROJECT}/files/a",
+    {"Content-Type": "text/plain", "X-Sdk-Content-Sha256": "UNSIGNED-PAYLOAD"},
+    "content-type;host;x-sdk-content-sha256;x-sdk-date",
+    "170561244ddee9afd516a1dc84583b0989dae821408b6e3803d494caff7744df",
+)
+
 
 @pytest.mark.parametrize(
-    "request_", [LIST, CREATE, DELETE, UNSIGNED_BODY], ids=["list", "create", "delete", "put"]
+    "request_",
+    [LIST, CREATE, DELETE, UNSIGNED_BODY, EMPTY_BODY],
+    ids=["list", "create", "delete", "put", "empty"],
 )
 def test_what_the_vendors_signer_signed_is_accepted(request_: Request) -> None:
     """A vector of the official signer passes and names its access key."""

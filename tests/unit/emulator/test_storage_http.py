@@ -4,12 +4,15 @@ import asyncio
 import base64
 import hashlib
 import io
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 
 from orchestrator.emulator.faults import Fault, FaultPlan, FaultRule
+from orchestrator.emulator.presign import ObjectRef
+from orchestrator.emulator.records import File, FileState
 
 DATA = bytes(range(256)) * 5000
 
@@ -44,6 +47,11 @@ async def large(tenant: Any, parts: int, **changes: Any) -> tuple[str, list[str]
     return made["file_id"], made["upload_urls"]
 
 
+async def put_part(tenant: Any, url: str, data: bytes) -> tuple[int, str]:
+    async with tenant.session.put(url, data=data, skip_auto_headers=["Content-Type"]) as answer:
+        return answer.status, await answer.text()
+
+
 async def test_an_upload_makes_an_asset_usable_and_comes_back_whole(connect: Any) -> None:
     """PUT, confirm, ACTIVED; the download is what was sent, also in ranges."""
     tenant = await connect()
@@ -58,6 +66,7 @@ async def test_an_upload_makes_an_asset_usable_and_comes_back_whole(connect: Any
         (f"bytes={len(DATA) - 3}-", 206, DATA[-3:]),
         ("bytes=5-99999999", 206, DATA[5:]),
         ("bytes=9-5", 200, DATA),
+        ("bytes=0-1,4-5", 200, DATA),
         ("lines=1-2", 200, DATA),
     ):
         async with tenant.session.get(url, headers={"Range": header} if header else {}) as answer:
@@ -72,7 +81,7 @@ async def test_the_etag_is_the_digest_and_a_second_put_replaces(connect: Any) ->
     """An upload that is repeated is as good as one."""
     tenant = await connect()
     _, file_id, url = await tenant.file(DATA)
-    headers = {"Content-MD5": _md5(DATA)}
+    headers = {"Content-MD5": _md5(DATA), "Content-Type": "image/png"}
     for _ in range(2):
         async with tenant.session.put(url, data=io.BytesIO(DATA), headers=headers) as answer:
             assert answer.headers["ETag"] == f'"{hashlib.md5(DATA).hexdigest()}"'
@@ -160,29 +169,28 @@ async def test_parts_are_put_in_any_order_and_again(connect: Any) -> None:
     file_id, urls = await large(tenant, 3, file_size=9)
     complete = ("POST", f"/files/{file_id}/complete", {"state": "CREATED"})
     for index, data in ((2, b"ghi"), (0, b"xxx"), (0, b"abc")):
-        async with tenant.session.put(urls[index], data=data) as answer:
-            assert answer.status == 200
+        assert (await put_part(tenant, urls[index], data))[0] == 200
     status, refusal = await tenant.send(*complete)
     assert (status, refusal["error_code"]) == (400, "MSS.10001016")
     assert "2 of 3" in refusal["error_msg"]
-    async with tenant.session.put(urls[1], data=b"def") as answer:
-        assert answer.status == 200
+    assert (await put_part(tenant, urls[1], b"def"))[0] == 200
     await tenant.ok(*complete)
-    async with tenant.session.put(urls[1], data=b"def") as answer:
-        assert (answer.status, "NoSuchUpload" in await answer.text()) == (404, True)
+    status, text = await put_part(tenant, urls[1], b"def")
+    assert (status, "NoSuchUpload" in text) == (404, True)
     (asset,) = (await tenant.ok("GET", "/digital-assets"))["assets"]
     async with tenant.session.get(
         asset["files"][0]["download_url"], headers={"Range": "bytes=2-6"}
     ) as answer:
         assert await answer.read() == b"cdefg"
+        digests = b"".join(hashlib.md5(data).digest() for data in (b"abc", b"def", b"ghi"))
+        assert answer.headers["ETag"] == f'"{hashlib.md5(digests).hexdigest()}-3"'
 
 
 async def test_parts_that_are_too_few_bytes_fail(connect: Any) -> None:
     """The sizes have to sum up to what was announced: MSS.10001018."""
     tenant = await connect()
     file_id, urls = await large(tenant, 1, file_size=9)
-    async with tenant.session.put(urls[0], data=b"abc") as answer:
-        assert answer.status == 200
+    assert (await put_part(tenant, urls[0], b"abc"))[0] == 200
     status, refusal = await tenant.send("POST", f"/files/{file_id}/complete", {"state": "CREATED"})
     assert (status, refusal["error_code"]) == (400, "MSS.10001018")
 
@@ -257,6 +265,134 @@ async def test_a_download_that_breaks_off(connect: Any) -> None:
         assert await answer.read() == DATA
 
 
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ({"If-None-Match": "TAG"}, 304),
+        ({"If-None-Match": 'W/TAG, "other"'}, 304),
+        ({"If-None-Match": '"other"'}, 200),
+        ({"If-Range": "TAG", "Range": "bytes=0-0"}, 206),
+        ({"If-Range": '"other"', "Range": "bytes=0-0"}, 200),
+    ],
+)
+async def test_a_download_that_depends_on_what_the_caller_has(
+    connect: Any, header: dict[str, str], status: int
+) -> None:
+    """304 without a body for the same ETag; a range of another object is all of it."""
+    tenant = await connect()
+    asset_id = await tenant.uploaded(b"abc")
+    url = (await tenant.ok("GET", f"/digital-assets/{asset_id}"))["files"][0]["download_url"]
+    tag = f'"{hashlib.md5(b"abc").hexdigest()}"'
+    sent = {name: value.replace("TAG", tag) for name, value in header.items()}
+    async with tenant.session.get(url, headers=sent) as answer:
+        assert (answer.status, answer.headers["ETag"]) == (status, tag)
+        assert await answer.read() == {304: b"", 200: b"abc", 206: b"a"}[status]
+
+
+async def test_a_page_of_any_origin_may_use_a_presigned_url(connect: Any) -> None:
+    """Downloads, uploads and refusals tell so, and a browser that asks first is let through."""
+    tenant = await connect()
+    asset_id = await tenant.uploaded(b"abc")
+    url = (await tenant.ok("GET", f"/digital-assets/{asset_id}"))["files"][0]["download_url"]
+    asked = {"Origin": "http://page.test", "Access-Control-Request-Method": "PUT"}
+    async with tenant.session.options(url, headers=asked) as answer:
+        assert answer.status == 204
+        assert "PUT" in answer.headers["Access-Control-Allow-Methods"]
+    for target, status in ((url, 200), (f"{url}x", 403)):
+        async with tenant.session.get(target) as answer:
+            assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (status, "*")
+
+
+async def single_use_file(tenant: Any, content_type: str) -> str:
+    """The URL of a file that belongs to a job, as trainings hand them out."""
+    emulator = tenant.server.emulator
+    now = emulator.now
+    file = File(
+        id=emulator.world.new_id(),
+        asset_id="a-job",
+        name="a.zip",
+        type="zip",
+        category="MAIN",
+        state=FileState.CREATING,
+        created_at=now,
+        updated_at=now,
+        single_use=True,
+    )
+    emulator.world.add_file(file)
+    ref = ObjectRef(f"{emulator.config.project_id}/a-job/{file.id}.zip")
+    return str(emulator.links.put_url(ref, now + timedelta(hours=1), content_type=content_type))
+
+
+async def test_a_url_that_serves_once(connect: Any) -> None:
+    """A failed try leaves it good, a success uses it up; its content type is signed."""
+    tenant = await connect()
+    url = await single_use_file(tenant, "application/zip")
+    typed = {"Content-Type": "application/zip"}
+    for headers, expected in (
+        ({}, (403, "SignatureDoesNotMatch")),
+        ({**typed, "Content-MD5": _md5(b"abc")}, (403, "SignatureDoesNotMatch")),
+        (typed, (200, "")),
+        (typed, (403, "has been used")),
+    ):
+        async with tenant.session.put(
+            url, data=b"abc", headers=headers, skip_auto_headers=["Content-Type"]
+        ) as answer:
+            assert answer.status == expected[0]
+            assert expected[1] in await answer.text()
+
+
+async def test_of_two_uploads_at_once_one_uses_the_url_up(connect: Any) -> None:
+    """The one whose body is there last is refused, and what it sent is not kept."""
+    tenant = await connect()
+    url = await single_use_file(tenant, "")
+    host, _, target = url.removeprefix("http://").partition("/")
+    lines = []
+    for _ in range(2):
+        reader, writer = await asyncio.open_connection(host.partition(":")[0], int(host.partition(":")[2]))
+        head = f"PUT /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 3\r\n\r\n"
+        writer.write(head.encode() + b"ab")
+        await writer.drain()
+        lines.append((reader, writer))
+    statuses = []
+    for reader, writer in lines:
+        writer.write(b"c")
+        await writer.drain()
+        statuses.append((await reader.read()).split()[1])
+        writer.close()
+        await writer.wait_closed()
+    assert statuses == [b"200", b"403"]
+    assert (await tenant.control("GET", "stats"))["uploads"]["puts"] == 1
+
+
+async def test_a_download_that_is_not_what_was_stored(connect: Any) -> None:
+    """As long as announced, but only its digest tells the truth."""
+    tenant = await connect(faults=plan("storage.get", Fault.MALFORMED))
+    asset_id = await tenant.uploaded(DATA)
+    url = (await tenant.ok("GET", f"/digital-assets/{asset_id}"))["files"][0]["download_url"]
+    for same in (False, True):
+        async with tenant.session.get(url) as answer:
+            body = await answer.read()
+        assert (len(body), body == DATA) == (len(DATA), same)
+
+
+async def test_a_part_that_fails_by_plan(connect: Any) -> None:
+    """The other parts are there; the one is put again."""
+    tenant = await connect(faults=plan("storage.part", Fault.ERROR, status=503))
+    file_id, urls = await large(tenant, 2, file_size=6)
+    assert [(await put_part(tenant, url, b"abc"))[0] for url in urls] == [503, 200]
+    assert (await put_part(tenant, urls[0], b"abc"))[0] == 200
+    await tenant.ok("POST", f"/files/{file_id}/complete", {"state": "CREATED"})
+
+
+async def test_a_url_expires_by_plan(connect: Any) -> None:
+    """One PUT is refused as if the URL's time were over."""
+    tenant = await connect(faults=plan("storage.put", Fault.EXPIRED_URL))
+    _, _, url = await tenant.file(b"abc")
+    status, text = await tenant.put(url, b"abc")
+    assert (status, "Request has expired" in text) == (403, True)
+    assert (await tenant.put(url, b"abc"))[0] == 200
+
+
 async def test_an_expired_url_is_handed_out_by_plan(connect: Any) -> None:
     """The upload is refused as expired; a new file's URL serves."""
     tenant = await connect(faults=plan("create_file", Fault.EXPIRED_URL))
@@ -273,3 +409,4 @@ async def test_uploads_are_counted(connect: Any) -> None:
     assert stats["uploads"] == {"puts": 1, "bytes": len(DATA)}
     journal = await tenant.control("GET", "journal?operation=storage.put")
     assert "?" not in journal["requests"][0]["target"]
+    assert len({row["request_id"] for row in (await tenant.control("GET", "journal"))["requests"]}) == 4

@@ -13,6 +13,7 @@ import pytest
 from orchestrator.domain.ids import StepId
 from orchestrator.domain.pipeline import Pipeline, RetryPolicy, Step
 from orchestrator.domain.run import RunState, RunStatus
+from orchestrator.emulator.faults import FaultPlan
 from orchestrator.engine.loading import load_state
 from orchestrator.engine.reception import Submission
 from orchestrator.metastudio.models.avatar_video import OutputAssetConfig
@@ -24,6 +25,16 @@ from orchestrator.steps.video_produce import VideoProduceParams, _may_be_ours
 from tests.simulation.loop import EPOCH, VirtualLoop, run_virtual
 from tests.simulation.network import Weather
 from tests.simulation.world import FOUL_WEATHER_POLICY, World
+
+#: Made, but the answer never comes.
+LOST_SCRIPT = {"on": "create_video_scripts", "do": "reset_after", "nth": 1}
+SCRIPT = {
+    "script_name": "Cup",
+    "model_asset_id": "0c7798664ee7178b3dba3bbef57c32e7",
+    "voice_config": {"voice_asset_id": "aca15f9fe7912b2d5d8eb827f2d1327b"},
+    "video_config": {"codec": "H264", "bitrate": 4000, "width": 1920, "height": 1080},
+    "shoot_scripts": [{"shoot_script": {"text_config": {"text": "A cup."}}}],
+}
 
 
 def step(name: str, uses: str, *needs: str, **with_: Any) -> Step:
@@ -87,6 +98,24 @@ def test_asset_create_leaves_its_key_as_a_tag() -> None:
     (asset,) = [asset for asset in world.emulator.world.assets if asset.name == "Cup"]
     assert asset.tags[0] == "spring"
     assert asset.tags[1].startswith("mso-")
+
+
+@pytest.mark.parametrize("view", [None, "LANDSCAPE", "VERTICAL"])
+def test_a_lost_script_is_found_whatever_its_view(view: str | None) -> None:
+    """The list shows one view only, so the look for a script that may be there names it."""
+
+    async def main() -> int:
+        loop = cast("VirtualLoop", asyncio.get_running_loop())
+        world = World(loop, 1, Weather(), FOUL_WEATHER_POLICY)
+        world.emulator.set_faults(FaultPlan.model_validate({"rules": [LOST_SCRIPT]}))
+        process = await world.boot()
+        make = step("make", "script.create", **SCRIPT, **({"view_mode": view} if view else {}))
+        submitted = await process.engine.submit(Submission(Pipeline("p", steps=(make,)), "r", {}))
+        await process.engine.wait(submitted.run_id)
+        await process.engine.stop()
+        return len(world.emulator.world.scripts)
+
+    assert run_virtual(main()) == 1
 
 
 def test_a_file_outside_of_the_readable_folders_is_refused() -> None:
