@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from tools.docs_catalog import catalog_page
+from tools.docs_emulator import coverage_page
 from tools.docs_markdown import Schema, anchor_of, code, members, page, slug, summary, table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -383,6 +384,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "definition.md": definition_page,
     "catalog.md": catalog_page,
     "ssml.md": ssml_page,
+    "emulator-coverage.md": coverage_page,
 }
 
 

@@ -39,5 +39,5 @@ def test_every_direct_dependency_is_locked_at_or_above_its_floor() -> None:
         *PROJECT["dependency-groups"]["dev"],
     ]
     for requirement in wanted:
-        name, _, floor = requirement.partition(">=")
+        name, floor = re.split(">=|==", requirement)
         assert numbers(locked[normal(name)]) >= numbers(floor), requirement
