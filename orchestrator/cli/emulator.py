@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.emulator.faults import FaultPlan
 
 Region = Literal["cn-north-4", "cn-east-3", "ap-southeast-3"]
+CallbackTime = Literal["decimal", "hex"]
 
 
 def emulator(
@@ -34,6 +35,9 @@ def emulator(
         typer.Option(metavar="DIR", help="Keep its world here, across restarts.", show_default=False),
     ] = None,
     no_limits: Annotated[bool, typer.Option("--no-limits", help="Lift the rate table.")] = False,
+    callback_time: Annotated[
+        CallbackTime, typer.Option(help="How the time that callbacks sign is written.")
+    ] = "decimal",
     log_level: Annotated[
         LogLevel, typer.Option("--log-level", metavar="LEVEL", help="Least level logged to stderr.")
     ] = "warning",
@@ -62,6 +66,7 @@ def emulator(
         data_dir=data,
         faults=None if faults is None else _plan(faults),
         limits=not no_limits,
+        callback_time=callback_time,
     )
 
     async def serve() -> None:

@@ -18,10 +18,9 @@ class Assets(Table[Asset]):
         """An empty table."""
         super().__init__("asset", Asset)
         self._places: list[_Place] = []
-        #: Loaded assets come in the order of their ids.
+        #: Loaded assets are put in order when that is first asked for.
         self._unsorted = False
         self._serials = 0
-        self._version = 0
         self._selected: tuple[Hashable, int, Sequence[Asset]] | None = None
 
     def put(self, record: Asset) -> Asset:
@@ -33,13 +32,11 @@ class Assets(Table[Asset]):
         if _place(before) != _place(kept):
             self._displace(_place(before))
             self._put_in_place(_place(kept))
-        self._version += 1
         return super().put(kept)
 
     def drop(self, key: str) -> None:
         """Removes an asset."""
         self._displace(_place(self.get(key)))
-        self._version += 1
         super().drop(key)
 
     def clear(self) -> None:
@@ -52,7 +49,7 @@ class Assets(Table[Asset]):
         record = self._adapter.validate_json(body)
         self._rows[record.id] = record
         self._serials = max(self._serials, record.serial)
-        self._version += 1
+        self.version += 1
         place = _place(record)
         if place is not None:
             self._places.append(place)
@@ -76,8 +73,8 @@ class Assets(Table[Asset]):
         A client that walks through the pages of a filtered list has the filter run once.
         """
         kept = self._selected
-        if kept is None or kept[:2] != (what, self._version):
-            kept = (what, self._version, select())
+        if kept is None or kept[:2] != (what, self.version):
+            kept = (what, self.version, select())
             self._selected = kept
         return kept[2]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,18 +13,20 @@ from orchestrator.emulator.page import PAGE, page
 from orchestrator.emulator.stats import shown_tables, stats
 from orchestrator.emulator.wire import Answer, MalformedBodyError, Request, json_answer, read_object
 
-L = TypeVar("L")
-
 PREFIX = "/_emulator/"
 #: A leap that keeps every time of the world a valid date.
 _MAX_LEAP_S = 10 * 366 * 86400
 _LAST_YEAR = 3000
+#: Ids of the service are longer than any number of a request.
+_MAX_DIGITS = 15
+#: So many records of a kind, and requests, are shown unless more are asked for.
+_SHOWN = 1000
 _JOURNAL_FIELDS = ("operation", "method", "status", "error_code", "fault")
 
 
 def control(emulator: Emulator, request: Request) -> Answer:
     """The answer to a request below `/_emulator/`."""
-    name = f"{request.path}/".removeprefix(PREFIX).strip("/")
+    name = _name(request)
     if request.method in {"GET", "HEAD"} and name in PAGE:
         return page(name)
     verb = VERBS.get((request.method, name))
@@ -41,6 +43,25 @@ def control(emulator: Emulator, request: Request) -> Answer:
         return _refuse(400, explain(error))
 
 
+def resets(request: Request) -> bool:
+    """Whether this is the order to start over, which what was stored has to follow."""
+    return (request.method, _name(request)) == ("POST", "reset")
+
+
+def advances(request: Request) -> bool:
+    """Whether this is the order to move time ahead, which is answered when the world has got there."""
+    return (request.method, _name(request)) == ("POST", "advance")
+
+
+def advanced(emulator: Emulator) -> Answer:
+    """The answer to that order."""
+    return json_answer(200, {"now": emulator.now.isoformat()})
+
+
+def _name(request: Request) -> str:
+    return f"{request.path}/".removeprefix(PREFIX).strip("/")
+
+
 class _WrongOrderError(ValueError):
     """A parameter of a control is not what it has to be."""
 
@@ -54,47 +75,61 @@ def _stats(emulator: Emulator, _: Request) -> Answer:
         "seed": config.seed,
         "speed": config.speed,
         "limits": config.limits,
+        "callback_time": config.callback_time,
     }
     return json_answer(200, {**stats(emulator.world), "world": world})
 
 
 def _journal(emulator: Emulator, request: Request) -> Answer:
-    """The newest requests that fit, newest last; `since` is the id of one, those after it are given.
+    """The newest requests that fit, newest last; `since` is the number of one, those after it are given.
 
-    `complete` is false when that one is no longer, or not yet, in the journal: then everything is.
+    `complete` is false when some of them are no longer in the journal: then everything in it is given.
     """
     query = dict(request.query)
     entries, complete = list(emulator.journal), True
-    since = query.get("since", "")
-    if since:
-        ids = [entry["request_id"] for entry in entries]
-        complete = since in ids
-        entries = entries[ids.index(since) + 1 :] if complete else entries
+    since = _number(emulator, query.get("since", "0"))
+    if since != 0:
+        complete = since is not None and _oldest(emulator) - 1 <= since <= emulator.noted
+        entries = [entry for entry in entries if not complete or entry["number"] > since]
     for field in _JOURNAL_FIELDS:
         # An error code may be asked for by its short name.
         wanted = query.get(field, query.get("code") if field == "error_code" else None)
         if wanted is not None:
             entries = [entry for entry in entries if str(entry.get(field, "")) == wanted]
-    limit = _limit(query, 1000)
+    limit = _limit(query)
     return json_answer(
         200,
         {"count": len(entries), "complete": complete, "requests": entries[-limit:] if limit else []},
     )
 
 
+def _oldest(emulator: Emulator) -> int:
+    """The number of the oldest request in the journal, or the next one's."""
+    return int(emulator.journal[0]["number"]) if emulator.journal else emulator.noted + 1
+
+
+def _number(emulator: Emulator, since: str) -> int | None:
+    """The number that `since` is, or that of the one request with that id; None: there is no such one."""
+    if since.isascii() and since.isdigit() and len(since) <= _MAX_DIGITS:
+        return int(since)
+    found = [entry["number"] for entry in emulator.journal if entry["request_id"] == since]
+    return found[0] if len(found) == 1 else None
+
+
 def _state(emulator: Emulator, request: Request) -> Answer:
-    """Records by kind, without callback targets, keys and tokens; `kind` for one, `limit` for the newest."""
+    """Records by kind, without callback targets, keys and tokens; `kind` for one, `limit` for the newest.
+
+    `left_off` tells how many older ones there are, by kind.
+    """
     tables, query = shown_tables(emulator.world), dict(request.query)
     kind = query.get("kind")
     if kind is not None and kind not in tables:
         raise _WrongOrderError(f"kind: one of {', '.join(tables)}")
-    limit = _limit(query, None)
-    shown = {
-        name: list(islice(table, max(0, len(table) - limit) if limit is not None else 0, None))
-        for name, table in tables.items()
-        if kind in {None, name}
-    }
-    return json_answer(200, _plain({"now": emulator.now, **shown}))
+    limit = _limit(query)
+    wanted = {name: table for name, table in tables.items() if kind in {None, name}}
+    left_off = {name: len(table) - limit for name, table in wanted.items() if len(table) > limit}
+    shown = {name: list(islice(table, left_off.get(name, 0), None)) for name, table in wanted.items()}
+    return json_answer(200, _plain({"now": emulator.now, "left_off": left_off, **shown}))
 
 
 def _show_faults(emulator: Emulator, _: Request) -> Answer:
@@ -142,7 +177,7 @@ def _advance(emulator: Emulator, request: Request) -> Answer:
     if emulator.now.year > _LAST_YEAR:
         raise _WrongOrderError("the world is old enough: reset it first")
     emulator.advance(by_s)
-    return json_answer(200, {"now": emulator.now.isoformat()})
+    return advanced(emulator)
 
 
 def _from_elsewhere(request: Request) -> bool:
@@ -151,10 +186,8 @@ def _from_elsewhere(request: Request) -> bool:
     return origin is not None and origin.partition("://")[2] != request.header("Host")
 
 
-def _limit(query: Mapping[str, str], default: L) -> int | L:
-    text = query.get("limit")
-    if text is None:
-        return default
+def _limit(query: Mapping[str, str]) -> int:
+    text = query.get("limit", str(_SHOWN))
     if not (text.isascii() and text.isdigit() and len(text) < 7):
         raise _WrongOrderError("limit: a number")
     return int(text)

@@ -5,44 +5,36 @@ simulation) to carry out.
 """
 
 import re
+import sys
 from collections import deque
 from collections.abc import Callable, Container
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from orchestrator.emulator.access import Gate
-from orchestrator.emulator.behaviours import behaviours, kinds
-from orchestrator.emulator.behaviours.base import Call, Doom, Moment
+from orchestrator.emulator.behaviours import kinds
 from orchestrator.emulator.behaviours.materials import stored_file_id
 from orchestrator.emulator.config import EmulatorConfig
-from orchestrator.emulator.faults import CALLBACK, Fault, FaultPlan, FaultRule, Faults, Hits
-from orchestrator.emulator.intake import check_parameters, checked_body, read_body
-from orchestrator.emulator.ledger import Ledger
-from orchestrator.emulator.mishap import afterwards, instead
+from orchestrator.emulator.faults import CALLBACK, FaultPlan, FaultRule, Faults, Hits
+from orchestrator.emulator.journal import Journal, is_text
+from orchestrator.emulator.ledger import Ledger, LedgerError
 from orchestrator.emulator.postman import Postman
 from orchestrator.emulator.presign import Presigner
 from orchestrator.emulator.quota import Quota
-from orchestrator.emulator.records import Job, LateCall, Rendered, Segment
-from orchestrator.emulator.refusals import NOT_FOUND, THROTTLED, Refusal
+from orchestrator.emulator.records import Job, Rendered, Segment
+from orchestrator.emulator.refusals import INVALID_PARAMETER, NOT_FOUND, THROTTLED, Refusal
 from orchestrator.emulator.routes import Match, Router
-from orchestrator.emulator.wire import (
-    Answer,
-    Delivery,
-    Request,
-    json_answer,
-)
+from orchestrator.emulator.stage import Stage
+from orchestrator.emulator.wire import Answer, Request
 from orchestrator.emulator.world import World
 from orchestrator.errors import UsageError
-from orchestrator.metastudio.operations import OPERATIONS, RATES, AnyOperation
+from orchestrator.metastudio.operations import OPERATIONS, RATES
 
-#: Query parameters of the API that are as good as a password.
-_SECRET_PARAMETERS = frozenset({"auth_key"})
 #: Whose chapter has codes, refusals and request ids of its own (reference 10).
 SPEECH_CATEGORY = "TTS Management"
 _REQUEST_ID = re.compile(r"[\w-]{1,128}", re.ASCII)
-#: Operations that answer as soon as the work is taken on (reference 6.2.1); all others answer 200.
-_ACCEPTING, _ACCEPTED = frozenset({"start_smart_live"}), 202
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +58,15 @@ class Emulator:
         api_url: str = "http://metastudio.invalid",
         ledger: Ledger | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        in_slices: bool = False,
     ) -> None:
         """`clock` is the world's time before `advance`; `ledger` keeps what happens, memory alone without it.
 
+        `in_slices` tells that somebody calls `go_on` until an `advance` is done, which otherwise does it all by itself.
+
         Raises:
             UsageError: there is no such region.
+            LedgerError: what is kept is damaged.
         """
         if config.region not in RATES:
             hint = f"Regions: {', '.join(sorted(RATES))}."
@@ -78,20 +74,33 @@ class Emulator:
         self.config = config
         self.world = World(config.seed, render=config.render, kinds=kinds())
         self.links = Presigner(storage_url, config.ak[::-1], f"storage/{config.sk}")
-        self.journal: deque[dict[str, Any]] = deque(maxlen=config.journal_size)
-        self._api_url = api_url
         self._clock = clock
         self._ledger = ledger
+        self._in_slices = in_slices
         self._offset = timedelta()
+        #: How far the world is still to be moved ahead.
+        self._ahead = timedelta()
         self._faults = Faults(config.faults or FaultPlan())
-        self._unkept: list[dict[str, Any]] = []
+        #: Time or faults have been set and aren't kept yet.
+        self._set = False
+        self._journal = Journal(config.journal_size)
         self._to_render: dict[str, None] = {}
         if ledger is not None:
-            self._load(ledger)
+            with ledger.loading():
+                self._load(ledger)
         self._gate = Gate(config, self.world)
         self._quota = Quota(RATES[config.region] if config.limits else {})
         self._router = Router(OPERATIONS.values())
         self.postman = Postman(config, self.world, lambda: self.next_fault(CALLBACK))
+        self._stage = Stage(
+            config,
+            self.world,
+            self.links,
+            api_url,
+            next_fault=self.next_fault,
+            chance=self._chance,
+            send=self.postman.send,
+        )
         self._to_render.update((job.id, None) for job in self.world.unrendered())
 
     # -- time ------------------------------------------------------------------------------------
@@ -107,11 +116,39 @@ class Emulator:
         return self._clock() + self._offset
 
     def advance(self, by_s: float) -> None:
-        """Moves the world's time ahead."""
-        self._offset += timedelta(seconds=by_s)
-        if self._ledger is not None:
-            self._ledger.keep((), settings={"offset_s": self._offset.total_seconds()})
-        self.settle()
+        """Moves the world's time ahead, from one thing that is due to the next.
+
+        In slices this only sets out: requests that come before `advancing` is over meet the world on its way, whole,
+        at the time that it has come to.
+        """
+        self._ahead += timedelta(seconds=by_s)
+        if not self._in_slices:
+            self.go_on()
+
+    @property
+    def advancing(self) -> bool:
+        """Whether the world has not yet come to the time that it was advanced to."""
+        return bool(self._ahead)
+
+    def go_on(self, at_most: int = sys.maxsize) -> bool:
+        """Lets at most so many things happen; whether more are due, by the clock or by an `advance`."""
+        left = at_most
+        while left > 0:
+            left -= self._happen(left)
+            if left <= 0 or not self._ahead:
+                break
+            self._leap()
+        self.keep()
+        due = self.world.next_planned
+        return self.advancing or (due is not None and due <= self.now)
+
+    def _leap(self) -> None:
+        """Moves time to when the next thing is due, or as far as it is to be moved."""
+        due = self.world.next_planned
+        leap = self._ahead if due is None else min(self._ahead, max(due - self.now, timedelta()))
+        self._offset += leap
+        self._ahead -= leap
+        self._set = True
 
     def next_due(self, *, except_posts: Container[str] = ()) -> datetime | None:
         """When, by the clock, something happens by itself again; None: not before a request.
@@ -123,23 +160,34 @@ class Emulator:
 
     def settle(self) -> None:
         """Lets happen what is due; `handle` does it by itself."""
-        now = self.now
-        with self.world.by_itself():
-            settled = self.world.settle(now, self._moment)
-            for job in settled.started:
-                if self.config.render and job.doomed is None and not job.stuck:
-                    self._to_render[job.id] = None
-            for job in settled.finished:
-                self._to_render.pop(job.id, None)
-                self.postman.job_ended(job, now)
-            for call in settled.late:
-                self._carry_out_late(call)
+        self._happen(sys.maxsize)
         self.keep()
+
+    def _happen(self, at_most: int) -> int:
+        """Lets at most so many things happen that are due now; how many there were."""
+        now, count = self.now, 0
+        with self.world.by_itself():
+            for settled in islice(self.world.settle(now, self._stage.at), at_most):
+                count += 1
+                for job in settled.started:
+                    if self.config.render and job.doomed is None and not job.stuck:
+                        self._to_render[job.id] = None
+                for job in settled.finished:
+                    self._to_render.pop(job.id, None)
+                    self.postman.job_ended(job, now)
+                for call in settled.late:
+                    self._stage.carry_out_late(call, now)
+        return count
 
     # -- requests --------------------------------------------------------------------------------
 
     def handle(self, request: Request) -> Answer:
-        """The answer to a request of the API or of IAM; what it changed is kept before it returns."""
+        """The answer to a request of the API or of IAM; what it changed is kept before it returns.
+
+        Raises:
+            LedgerError: it could not be kept. Then nobody may be told that it was done; what it changed stays in the
+                world and is written as soon as that is possible. While it isn't, no further request is carried out.
+        """
         self.settle()
         request_id = self._request_id(request)
         outcome = self._outcome(request, request_id)
@@ -147,7 +195,11 @@ class Emulator:
         self.note(
             request, outcome.operation, answer, code=outcome.code, fault=outcome.fault, request_id=request_id
         )
-        self.keep()
+        try:
+            self.keep()
+        except LedgerError:
+            self._journal.take_back()
+            raise
         return answer
 
     def note(
@@ -161,23 +213,15 @@ class Emulator:
         request_id: str = "",
     ) -> None:
         """Writes a request into the journal; queries of presigned URLs stay out."""
-        entry = {
-            "at": self.now.isoformat(),
-            "operation": operation,
-            "method": request.method,
-            "target": _shown_target(request, operation),
-            "status": answer.status,
-            "request_id": request_id,
-        }
-        if code:
-            entry["error_code"] = code
-        if fault:
-            entry["fault"] = fault
-        if answer.delivery is not Delivery.WHOLE:
-            entry["delivery"] = answer.delivery.value
-        self.journal.append(entry)
-        if self._ledger is not None:
-            self._unkept.append(entry)
+        self._journal.note(
+            request,
+            operation,
+            answer,
+            at=self.now.isoformat(),
+            code=code,
+            fault=fault,
+            request_id=request_id,
+        )
 
     def next_fault(self, on: str, *, operation: bool = False) -> FaultRule | None:
         """What the plan does to the next request of this kind."""
@@ -187,12 +231,17 @@ class Emulator:
         return rule
 
     def _outcome(self, request: Request, request_id: str) -> _Outcome:
+        if not all(map(is_text, (request.method, request.target, request.header("X-App-UserId") or ""))):
+            self.world.count("calls/unknown")
+            self.world.count("refused/unknown")
+            refusal = Refusal(INVALID_PARAMETER, "the request's line or X-App-UserId is not written in UTF-8")
+            return _Outcome(refusal.answer(), "unknown", refusal.code)
         path = request.path.rstrip("/")
         login = self._gate.login(request, real_now=self.real_now, now=self.now)
         if login is not None:
             self.world.count(f"calls/{login[0]}")
             return _Outcome(login[1], login[0])
-        match = self._router.match(request.method, path)
+        match = self._router.match(request.method, request.path)
         if path == "/v3/projects" and request.method == "GET":
             name = "iam.list_projects"
         elif match is None:
@@ -210,7 +259,7 @@ class Emulator:
                 return _Outcome(self._gate.projects(request), name)
             rule = self._admit(match, request)
             fault = "" if rule is None else rule.do.value
-            return _Outcome(self._perform(match, request, rule), name, fault=fault)
+            return _Outcome(self._stage.perform(match, request, rule, self.now), name, fault=fault)
         except Refusal as refusal:
             self.world.count(f"{'throttled' if refusal.code == THROTTLED else 'refused'}/{name}")
             if match is not None and match.operation.category == SPEECH_CATEGORY:
@@ -220,7 +269,7 @@ class Emulator:
     def _request_id(self, request: Request) -> str:
         """The caller's own for speech previews (reference 10.1, 10.2), else a new one."""
         given = request.header("X-Request-Id") or ""
-        match = self._router.match(request.method, request.path.rstrip("/")) if given else None
+        match = self._router.match(request.method, request.path) if given else None
         kept = match is not None and match.operation.category == SPEECH_CATEGORY
         return given if kept and _REQUEST_ID.fullmatch(given) else self.world.new_id()
 
@@ -229,105 +278,8 @@ class Emulator:
         self._quota.check(match.operation.id, self.real_now)
         return self.next_fault(match.operation.id, operation=True)
 
-    def _perform(self, match: Match, request: Request, rule: FaultRule | None) -> Answer:
-        """Carries out a call, or what a fault makes of it."""
-        if rule is None:
-            return self._answer(match, request)
-        if rule.do is Fault.LATE:
-            self._put_off(match, request, rule.seconds)
-        broken = instead(rule)
-        if broken is not None:
-            return broken
-        answer = self._answer(match, request, expired_urls=rule.do is Fault.EXPIRED_URL)
-        return afterwards(answer, rule)
-
-    def _answer(self, match: Match, request: Request, *, expired_urls: bool = False) -> Answer:
-        call = self._call(
-            match.operation,
-            path=match.path,
-            query=request.query,
-            raw=read_body(request, match.operation),
-            app_user_id=request.header("X-App-UserId"),
-        )
-        return self._run(replace(call, expired_urls=expired_urls))
-
-    def _call(
-        self,
-        operation: AnyOperation,
-        *,
-        path: dict[str, str],
-        query: tuple[tuple[str, str], ...],
-        raw: dict[str, Any],
-        app_user_id: str | None,
-    ) -> Call:
-        check_parameters(operation, path, query)
-        body = checked_body(operation, raw)
-        return Call(
-            world=self.world,
-            config=self.config,
-            now=self.now,
-            links=self.links,
-            api_url=self._api_url,
-            doom=self._doom,
-            send=self.postman.send,
-            operation=operation.id,
-            path=path,
-            query=query,
-            body=body,
-            raw={} if body is None else body.model_dump(mode="json", exclude_none=True),
-            app_user_id=app_user_id,
-        )
-
-    def _run(self, call: Call) -> Answer:
-        value = behaviours()[call.operation](call)
-        status = _ACCEPTED if call.operation in _ACCEPTING else 200
-        return Answer(status) if value is None else json_answer(status, value)
-
-    def _moment(self, at: datetime) -> Moment:
-        return Moment(
-            world=self.world,
-            config=self.config,
-            now=at,
-            links=self.links,
-            api_url=self._api_url,
-            doom=self._doom,
-            send=self.postman.send,
-        )
-
-    def _doom(self, outcome: str) -> Doom | None:
-        rule = self.next_fault(outcome)
-        return None if rule is None else Doom(rule.code, stuck=rule.do is Fault.STUCK)
-
-    # -- requests whose caller is gone ---------------------------------------------------------------
-
-    def _put_off(self, match: Match, request: Request, within_s: float) -> None:
-        raw = read_body(request, match.operation)
-        key = self.world.new_id()
-        delay = timedelta(seconds=within_s * self._faults.chance(f"late/{key}"))
-        self.world.add_late(
-            LateCall(
-                id=key,
-                due_at=self.now + delay,
-                operation=match.operation.id,
-                path=match.path,
-                query=request.query,
-                body=raw,
-                app_user_id=request.header("X-App-UserId"),
-            )
-        )
-
-    def _carry_out_late(self, late: LateCall) -> None:
-        try:
-            call = self._call(
-                OPERATIONS[late.operation],
-                path=late.path,
-                query=late.query,
-                raw=late.body,
-                app_user_id=late.app_user_id,
-            )
-            self._run(call)
-        except Refusal:
-            self.world.count(f"refused/{late.operation}")
+    def _chance(self, name: str) -> float:
+        return self._faults.chance(name)
 
     # -- rendering -------------------------------------------------------------------------------
 
@@ -360,6 +312,11 @@ class Emulator:
                 self.postman.job_ended(self.world.fail(job, code, now, message), now)
         self.keep()
 
+    def making_failed(self, file_id: str, reason: str) -> None:
+        """Takes note of a file that could not be made; what waits for it fails."""
+        self.world.making_failed(file_id, reason, self.now)
+        self.keep()
+
     def stored_at(self, url: str) -> str | None:
         """The id of the file that a URL of our own storage points to, or None."""
         return stored_file_id(self.world, self.links, url)
@@ -367,23 +324,47 @@ class Emulator:
     # -- keeping ---------------------------------------------------------------------------------
 
     def keep(self) -> None:
-        """Writes down what changed; nothing that was answered is lost by a kill after it."""
+        """Writes down what changed; nothing that was answered is lost by a kill after it.
+
+        Raises:
+            LedgerError: it could not be written; the next call tries again.
+        """
+        journal = self._journal
         if self._ledger is None:
+            journal.kept()
             return
-        changes = self.world.take_changes()
-        if not changes and not self._unkept:
+        changes = self.world.changes()
+        if not (changes or journal.unkept or journal.afresh or self._set):
             return
-        settings: dict[str, Any] = {"offset_s": self._offset.total_seconds()}
-        if self._faults.plan.rules:
+        settings: dict[str, Any] = {"offset_s": self._offset.total_seconds(), "noted": journal.noted}
+        if self._faults.plan.rules or self._set:
             settings |= self._kept_faults()
-        unkept, self._unkept = self._unkept, []
-        self._ledger.keep(changes, requests=unkept, settings=settings, newest=self.config.journal_size)
+        self._ledger.keep(
+            changes,
+            requests=journal.unkept,
+            settings=settings,
+            newest=self.config.journal_size,
+            afresh=journal.afresh,
+        )
+        self.world.kept()
+        journal.kept()
+        self._set = False
 
     def set_faults(self, plan: FaultPlan, hits: tuple[Hits, ...] = ()) -> None:
         """Plays another plan from now on, from its start; the first rules go on where `hits` tell."""
         self._faults = Faults(plan, hits)
-        if self._ledger is not None:
-            self._ledger.keep((), settings=self._kept_faults())
+        self._set = True
+        self.keep()
+
+    @property
+    def journal(self) -> deque[dict[str, Any]]:
+        """The last requests, oldest first."""
+        return self._journal.entries
+
+    @property
+    def noted(self) -> int:
+        """The highest number given to a request in the journal, or to a reset."""
+        return self._journal.noted
 
     @property
     def faults(self) -> Faults:
@@ -393,19 +374,16 @@ class Emulator:
     def reset(self) -> None:
         """Starts over: no records, no counters, no journal, no faults but the configured ones."""
         self.world.reset()
-        self.journal.clear()
-        self._unkept.clear()
+        self._journal.clear()
         self._to_render.clear()
         self._quota.reset()
-        self._offset = timedelta()
+        self._offset = self._ahead = timedelta()
         self.set_faults(self.config.faults or FaultPlan())
-        if self._ledger is not None:
-            self._ledger.forget_requests()
-        self.keep()
 
     def _load(self, ledger: Ledger) -> None:
         self.world.load(ledger.records())
         self.journal.extend(ledger.requests(self.config.journal_size))
+        self._journal.noted = ledger.setting("noted") or 0
         self._offset = timedelta(seconds=ledger.setting("offset_s") or 0.0)
         kept = FaultPlan.model_validate(ledger.setting("plan") or {})
         plan = self.config.faults or kept
@@ -420,8 +398,3 @@ class Emulator:
 def _brings_its_key(operation: str, request: Request) -> bool:
     """Whether the URL was handed out for callers without an account (reference 6.2.7)."""
     return operation == "live_event_report" and any(name == "auth_key" for name, _ in request.query)
-
-
-def _shown_target(request: Request, operation: str) -> str:
-    secret = operation.startswith("storage.") or any(name in _SECRET_PARAMETERS for name, _ in request.query)
-    return request.path if secret else request.target

@@ -14,6 +14,9 @@ from orchestrator.metastudio.models.base import RequestModel
 from orchestrator.metastudio.operations import AnyOperation
 from orchestrator.metastudio.parameters import PARAMETERS
 
+#: So many fields that are unknown or wrong are looked at; who sends more means something else.
+_MAX_MISTAKES = 10_000
+
 
 def check_parameters(
     operation: AnyOperation, path: Mapping[str, str], query: tuple[tuple[str, str], ...]
@@ -73,7 +76,12 @@ def checked_body(operation: AnyOperation, raw: Mapping[str, Any]) -> RequestMode
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        unknown = [one["loc"] for one in error.errors(include_url=False) if one["type"] == "extra_forbidden"]
+        if error.error_count() > _MAX_MISTAKES:
+            raise Refusal(
+                INVALID_PARAMETER, f"body: more than {_MAX_MISTAKES} unknown or wrong fields"
+            ) from error
+        mistakes = error.errors(include_url=False, include_input=False)
+        unknown = [one["loc"] for one in mistakes if one["type"] == "extra_forbidden"]
         if not unknown:
             raise Refusal(_code(error), explain(error)) from error
     known = copy.deepcopy(dict(raw))

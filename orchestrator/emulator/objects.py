@@ -59,6 +59,10 @@ class Objects:
             if path not in kept:
                 path.unlink(missing_ok=True)
 
+    def remove(self, file_id: str) -> None:
+        """Removes an object."""
+        shutil.rmtree(self._folder / file_id, ignore_errors=True)
+
     def new_folder(self) -> Path:
         """An empty folder for files that are being made."""
         return Path(tempfile.mkdtemp(dir=self._incoming))

@@ -1,7 +1,8 @@
 """Callbacks: which are to be sent, when, and what becomes of them (reference tables 5-146, 6-31).
 
 Events of a livestream keep their order: they stand in a line, and only the first of a job's line is on its way. What a
-fault plan delays or forges goes past the line.
+fault plan delays or forges goes past the line. The line of a receiver that takes nothing doesn't grow for ever: the
+oldest are lost.
 """
 
 import json
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 #: How long a callback that is to change places waits for another one of its job; not divided by the speed.
 SWAP_S = 60.0
+#: So many callbacks of a job wait at most; one more, and the one that has waited longest is lost.
+MAX_IN_LINE = 1000
+#: When a callback is given up, those behind it that have waited so long are lost too: so a receiver that is gone hears
+#: of a job for an hour after its end, not for days.
+MAX_WAIT_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,18 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The callbacks of a job, whose id it has: one on its way, behind it those numbered from `first` to before `end`."""
+
+    id: str
+    on_its_way: str | None = None
+    first: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InLine:
-    """A callback in the line of its job; the ids are in the order of the line."""
+    """A callback in the line of its job; the id is the job's and its number there."""
 
     id: str
     post: Post
@@ -44,7 +60,7 @@ class InLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swapping:
-    """A callback that steps back behind the next one of its job, or goes on alone at `until`."""
+    """A callback of a job, whose id it has, that steps back behind the next one, or goes on alone at `until`."""
 
     id: str
     post: Post
@@ -57,7 +73,8 @@ def _give_up_swapping(moment: "Moment", swapping: Swapping) -> None:
     _call_first(moment.world, swapping.post.job_id, moment.now)
 
 
-LINE = Kind("callback_line", InLine)
+LINES = Kind("callback_lines", Line)
+IN_LINE = Kind("callbacks_in_line", InLine)
 SWAPS = Kind("callback_swaps", Swapping, due_at=lambda swapping: swapping.until, on_due=_give_up_swapping)
 
 
@@ -141,33 +158,68 @@ class Postman:
             self._world.put_post(replace(post, tries=tries, due_at=now + timedelta(seconds=wait)))
 
     def _plan(self, post: Post, *, swaps: bool = False) -> None:
-        before = [one for one in self._world[SWAPS] if one.post.job_id == post.job_id]
-        if swaps and not before:
+        before = self._world[SWAPS].get(post.job_id)
+        if swaps and before is None:
             until = post.due_at + timedelta(seconds=SWAP_S)
-            self._world[SWAPS].put(Swapping(id=post.id, post=post, until=until))
-        elif post.target.service == "live" or before:
+            self._world[SWAPS].put(Swapping(id=post.job_id, post=post, until=until))
+        elif post.target.service == "live" or before is not None:
             _join(self._world, post)
-            for swapping in before:
-                self._world[SWAPS].drop(swapping.id)
-                _join(self._world, swapping.post)
+            if before is not None:
+                self._world[SWAPS].drop(before.id)
+                _join(self._world, before.post)
             _call_first(self._world, post.job_id, post.due_at)
         else:
             self._world.put_post(post)
 
     def _finish(self, post: Post, now: datetime) -> None:
         self._world.put_post(post)
-        entry = next((entry for entry in self._world[LINE] if entry.post.id == post.id), None)
-        if entry is not None:
-            self._world[LINE].drop(entry.id)
-            _call_first(self._world, post.job_id, now)
+        line = self._world[LINES].get(post.job_id)
+        if line is None or line.on_its_way != post.id:
+            return
+        self._world[LINES].put(replace(line, on_its_way=None))
+        if post.state is PostState.GIVEN_UP:
+            _lose(self._world, post.job_id, until=now - timedelta(seconds=MAX_WAIT_S / self._config.speed))
+        _call_first(self._world, post.job_id, now)
 
 
 def _join(world: World, post: Post) -> None:
-    world[LINE].put(InLine(id=f"{world.count('callbacks/lined_up'):012d}", post=post))
+    line = world[LINES].get(post.job_id) or Line(id=post.job_id)
+    world[IN_LINE].put(InLine(id=_place(line.id, line.end), post=post))
+    first = line.first
+    if line.end - first >= MAX_IN_LINE:
+        world[IN_LINE].drop(_place(line.id, first))
+        world.count("callbacks/lost")
+        first += 1
+    world[LINES].put(replace(line, first=first, end=line.end + 1))
+
+
+def _lose(world: World, job_id: str, *, until: datetime) -> None:
+    """Drops what has been in a job's line since before `until`."""
+    line = world[LINES].get(job_id)
+    if line is None:
+        return
+    first = line.first
+    while (entry := world[IN_LINE].get(_place(job_id, first))) is not None and entry.post.due_at <= until:
+        world[IN_LINE].drop(entry.id)
+        first += 1
+    if first > line.first:
+        world.count("callbacks/lost", first - line.first)
+        world[LINES].put(replace(line, first=first))
 
 
 def _call_first(world: World, job_id: str, now: datetime) -> None:
-    """Sends off the first of a job's line, unless it is on its way already."""
-    first = next((entry.post for entry in world[LINE] if entry.post.job_id == job_id), None)
-    if first is not None and world.posts.get(first.id) is None:
-        world.put_post(replace(first, due_at=max(first.due_at, now)))
+    """Sends off the first of a job's line, unless one is on its way already; a line that is over is cleared away."""
+    line = world[LINES].get(job_id)
+    if line is None or line.on_its_way is not None:
+        return
+    first = world[IN_LINE].get(_place(job_id, line.first))
+    if first is None:
+        world[LINES].drop(job_id)
+        return
+    world[IN_LINE].drop(first.id)
+    world[LINES].put(replace(line, on_its_way=first.post.id, first=line.first + 1))
+    world.put_post(replace(first.post, due_at=max(first.post.due_at, now)))
+
+
+def _place(job_id: str, number: int) -> str:
+    return f"{job_id}/{number}"

@@ -32,11 +32,14 @@ _DIALECTS = {"AccessKeyId": "x-obs-", "AWSAccessKeyId": "x-amz-"}
 class StorageError(Exception):
     """Object storage refuses a request."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        """`code` is one of object storage's own."""
+    def __init__(
+        self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """`code` is one of object storage's own; `headers` go into the answer's head."""
         self.status = status
         self.code = code
         self.message = message
+        self.headers = headers or {}
         super().__init__(f"{code}: {message}")
 
 
@@ -102,7 +105,7 @@ class Presigner:
     def _is_signed(self, request: Request, headers: str, prefix: str) -> bool:
         query = dict(request.query)
         method = "GET" if request.method == "HEAD" else request.method
-        resource = _resource(unquote(request.path.lstrip("/")), query, prefix)
+        resource = _resource(_key(request), query, prefix)
         vendor = sorted(
             f"{name.lower()}:{value.strip()}\n"
             for name, value in request.headers.items()
@@ -133,7 +136,7 @@ def object_ref(request: Request) -> ObjectRef:
         StorageError: 400, the part number is no number from 1 to 10000 or comes without an upload.
     """
     query = dict(request.query)
-    key = request.path.lstrip("/")
+    key = _key(request)
     if "partNumber" not in query:
         return ObjectRef(key)
     number = query["partNumber"]
@@ -147,6 +150,11 @@ def object_ref(request: Request) -> ObjectRef:
             400, "InvalidArgument", "partNumber is a number from 1 to 10000 and comes with uploadId."
         )
     return ObjectRef(key, int(number[:6]), query["uploadId"])
+
+
+def _key(request: Request) -> str:
+    """The object's key; callers may escape more of it in the path than we do."""
+    return unquote(request.path.lstrip("/"))
 
 
 def _resource(key: str, query: Mapping[str, str], prefix: str) -> str:

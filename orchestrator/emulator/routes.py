@@ -32,8 +32,8 @@ class Router:
             rows.sort(key=lambda row: [segment.startswith("{") for segment in row[0]])
 
     def match(self, method: str, path: str) -> Match | None:
-        """The operation at this path, or None."""
-        sent = [unquote(segment) for segment in path.strip("/").split("/")]
+        """The operation at this path, or None; a slash at its end stands before an empty segment, which fits nowhere."""
+        sent = [unquote(segment) for segment in path.removeprefix("/").split("/")]
         sent = [
             _SPELLINGS.get(segment, segment) if number > 1 else segment for number, segment in enumerate(sent)
         ]

@@ -8,25 +8,26 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, web
+from aiohttp import ClientSession, ClientTimeout, web
 
 from orchestrator.emulator.adapter import Departure, as_request, depart
 from orchestrator.emulator.config import EmulatorConfig
-from orchestrator.emulator.control import PREFIX, control
+from orchestrator.emulator.control import PREFIX, advanced, advances, control, resets
 from orchestrator.emulator.core import Emulator
 from orchestrator.emulator.ledger import Ledger
 from orchestrator.emulator.media import require_media
 from orchestrator.emulator.objects import Objects
-from orchestrator.emulator.records import FileState, Post
+from orchestrator.emulator.pump import Pump
+from orchestrator.emulator.records import FileState
 from orchestrator.emulator.refusals import INTERNAL_ERROR, INVALID_PARAMETER, Refusal
 from orchestrator.emulator.storage import StorageRules
 from orchestrator.emulator.storage_http import StorageHandler
 from orchestrator.emulator.studio import Studio
+from orchestrator.emulator.wire import Answer, Request
 from orchestrator.errors import UsageError
 
 _log = logging.getLogger(__name__)
@@ -38,8 +39,6 @@ _MAX_LINE = 64 * 1024
 _QUIET = logging.getLogger(f"{__name__}.quiet")
 _QUIET.setLevel(logging.CRITICAL + 1)
 _SHUTDOWN_S = 1.0
-#: Callbacks on their way at the same time.
-_CALLBACKS = 50
 
 
 class EmulatorServer:
@@ -55,6 +54,8 @@ class EmulatorServer:
         self._wake = asyncio.Event()
         self._emulator: Emulator | None = None
         self._objects: Objects | None = None
+        self._studio: Studio | None = None
+        self._pump: Pump | None = None
 
     @property
     def hello(self) -> dict[str, str]:
@@ -105,7 +106,7 @@ class EmulatorServer:
     async def _start(self) -> None:
         folder, ledger = self._open_data()
         config, stack = self.config, self._stack
-        kept = {} if ledger is None else ledger.setting("ports") or {}
+        kept = _kept_ports(ledger)
         api_socket = _bind(config.host, config.port, kept.get("api"))
         stack.callback(api_socket.close)
         storage_socket = _bind(config.host, config.storage_port, kept.get("storage"))
@@ -115,7 +116,9 @@ class EmulatorServer:
         if ledger is not None:
             ports = {"api": api_socket.getsockname()[1], "storage": storage_socket.getsockname()[1]}
             ledger.keep((), settings={"ports": ports})
-        emulator = Emulator(config, storage_url=self.storage_endpoint, api_url=self.endpoint, ledger=ledger)
+        emulator = Emulator(
+            config, storage_url=self.storage_endpoint, api_url=self.endpoint, ledger=ledger, in_slices=True
+        )
         self._emulator = emulator
         pool = ThreadPoolExecutor(4, thread_name_prefix="storage")
         stack.callback(pool.shutdown)
@@ -125,12 +128,15 @@ class EmulatorServer:
         objects.sweep(known)
         self._objects = objects
         studio = Studio(emulator, objects, self._wake.set)
+        self._studio = studio
         stack.push_async_callback(studio.stop)
         session = ClientSession(
             timeout=ClientTimeout(total=config.callback_timeout_s),
             headers={"User-Agent": "MetaStudio-Emulator"},
         )
         stack.push_async_callback(session.close)
+        self._pump = Pump(emulator, studio, session, self._wake)
+        await self._pump.catch_up()
         await self._listen(api_socket, self._handle_api)
         handler = StorageHandler(StorageRules(emulator), objects, emulator.world.new_id, self._departure)
         await self._listen(storage_socket, handler.handle)
@@ -139,7 +145,7 @@ class EmulatorServer:
                 studio.start(job)
             for file in studio.lost_files():
                 studio.start_file(file)
-        await stack.enter_async_context(_running(self._pump(studio, session)))
+        await stack.enter_async_context(_running(self._pump.run()))
         stack.callback(self._departure.begin)
 
     def _open_data(self) -> tuple[Path, Ledger | None]:
@@ -183,9 +189,7 @@ class EmulatorServer:
         request = as_request(http, body)
         try:
             if f"{request.path}/".startswith(PREFIX):
-                answer = control(self.emulator, request)
-                if request.path == f"{PREFIX}reset" and answer.status == 200 and self._objects is not None:
-                    self._objects.clear()
+                answer = await self._control(request)
             else:
                 answer = self.emulator.handle(request)
         except Exception:  # noqa: BLE001 - the boundary to the socket, see below
@@ -196,55 +200,17 @@ class EmulatorServer:
         self._wake.set()
         return await depart(http, answer, self._departure)
 
-    # -- what happens by itself ------------------------------------------------------------------
-
-    async def _pump(self, studio: Studio, session: ClientSession) -> None:
-        """Lets time pass: settles what is due, starts renderings, sends callbacks."""
-        posting: set[str] = set()
-        async with asyncio.TaskGroup() as group:
-            while True:
-                self._wake.clear()
-                self.emulator.settle()
-                for job in self.emulator.take_render_orders():
-                    studio.start(job)
-                for file in self.emulator.world.take_files_to_make():
-                    studio.start_file(file)
-                for post in self.emulator.postman.due(self.emulator.now):
-                    if post.id not in posting and len(posting) < _CALLBACKS:
-                        posting.add(post.id)
-                        task = group.create_task(self._post(post, session))
-                        task.add_done_callback(partial(self._posted, posting, post.id))
-                await self._rest(posting)
-
-    def _posted(self, posting: set[str], post_id: str, _: asyncio.Task[None]) -> None:
-        posting.discard(post_id)
-        self._wake.set()
-
-    async def _rest(self, posting: set[str]) -> None:
-        """Waits for the next thing due, a request, a rendering or a callback's end."""
-        due = self.emulator.next_due(except_posts=posting)
-        if len(posting) >= _CALLBACKS or due is None:
-            wait_s = None
-        else:
-            wait_s = max(0.0, (due - self.emulator.real_now).total_seconds())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await self._wake.wait()
-
-    async def _post(self, post: Post, session: ClientSession) -> None:
-        letter = self.emulator.postman.letter(post, self.emulator.real_now)
-        headers = {"Content-Type": "application/json", **letter.headers}
-        taken = False
-        try:
-            async with session.post(
-                letter.url, data=letter.body, headers=headers, allow_redirects=False
-            ) as answer:
-                taken = 200 <= answer.status < 300
-        except (ClientError, TimeoutError, OSError, ValueError):
-            # Whatever the receiver does, it counts as not taken and is tried again.
-            taken = False
-        self.emulator.postman.tried(post.id, self.emulator.now, taken=taken)
-        self.emulator.keep()
+    async def _control(self, request: Request) -> Answer:
+        answer = control(self.emulator, request)
+        if answer.status != 200:
+            return answer
+        if resets(request) and self._objects is not None and self._studio is not None:
+            self._studio.abandon()
+            self._objects.clear()
+        if advances(request) and self._pump is not None:
+            await self._pump.arrival()
+            return advanced(self.emulator)
+        return answer
 
 
 @contextlib.asynccontextmanager
@@ -256,6 +222,15 @@ async def _running(pump: Any) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def _kept_ports(ledger: Ledger | None) -> dict[str, int]:
+    """The ports of last time."""
+    if ledger is None:
+        return {}
+    with ledger.loading():
+        ports = dict(ledger.setting("ports") or {})
+        return {name: int(port) for name, port in ports.items()}
 
 
 def _bind(host: str, port: int, before: int | None) -> socket.socket:

@@ -265,7 +265,7 @@ def error_answer(error: StorageError, request: Request, request_id: str) -> Answ
     }
     inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in fields.items())
     body = f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<Error>{inner}</Error>'
-    headers = {"Content-Type": "application/xml", "x-obs-request-id": request_id}
+    headers = {"Content-Type": "application/xml", "x-obs-request-id": request_id, **error.headers}
     return Answer(error.status, body.encode("utf-8", "replace"), headers)
 
 
@@ -336,5 +336,10 @@ def _range(header: str | None, size: int) -> tuple[int, int, bool]:
             return 0, size, False
         satisfiable = start < size
     if not satisfiable:
-        raise StorageError(416, "InvalidRange", "The requested range cannot be satisfied.")
+        raise StorageError(
+            416,
+            "InvalidRange",
+            "The requested range cannot be satisfied.",
+            headers={"Content-Range": f"bytes */{size}"},
+        )
     return start, end, True

@@ -37,7 +37,12 @@ class Table(Generic[R]):
         self._on_put = on_put
         self._record = record
         self._rows: dict[str, R] = {}
-        self._changed: set[str] = set()
+        #: In the order in which they were made, so that they are kept in it.
+        self._changed: dict[str, None] = {}
+        #: Records that were kept and are gone, or were and are here again, at the end of the table.
+        self._gone: dict[str, None] = {}
+        #: Another one after every change, so that what was worked out of the records can be kept.
+        self.version = 0
 
     def __iter__(self) -> Iterator[R]:
         return iter(self._rows.values())
@@ -51,8 +56,11 @@ class Table(Generic[R]):
 
     def put(self, record: R) -> R:
         """Adds the record, or replaces the one of its id."""
+        if record.id not in self._rows:
+            self._changed.pop(record.id, None)
         self._rows[record.id] = record
-        self._changed.add(record.id)
+        self._changed[record.id] = None
+        self.version += 1
         if self._on_put is not None:
             self._on_put(record)
         return record
@@ -60,7 +68,9 @@ class Table(Generic[R]):
     def drop(self, key: str) -> None:
         """Removes a record."""
         if self._rows.pop(key, None) is not None:
-            self._changed.add(key)
+            self._changed.pop(key, None)
+            self._gone[key] = None
+            self.version += 1
 
     def clear(self) -> None:
         """Removes all records."""
@@ -71,13 +81,19 @@ class Table(Generic[R]):
         """Takes a kept record in, as unchanged."""
         record = self._adapter.validate_json(body)
         self._rows[record.id] = record
+        self.version += 1
 
-    def take_changes(self) -> Iterator[Change]:
-        """What changed since the last time."""
+    def changes(self) -> Iterator[Change]:
+        """What changed and isn't kept yet: first what is gone, then what is there, in the order of its making."""
+        for key in self._gone:
+            yield self.kind, key, None
         for key in self._changed:
-            row = self._rows.get(key)
-            yield self.kind, key, None if row is None else self._adapter.dump_json(row)
-        self._changed = set()
+            yield self.kind, key, self._adapter.dump_json(self._rows[key])
+
+    def kept(self) -> None:
+        """Everything that changed is kept now."""
+        self._changed.clear()
+        self._gone.clear()
 
     @property
     def _adapter(self) -> TypeAdapter[R]:

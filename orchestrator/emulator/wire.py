@@ -80,7 +80,7 @@ def json_answer(status: int, value: Any) -> Answer:
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`; an empty body is an empty object.
+    """The JSON object in `body`; an empty body is an empty object, a byte order mark before it is passed over.
 
     Raises:
         MalformedBodyError: it is not UTF-8, not JSON, nested too deeply, or no object.
@@ -88,7 +88,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        value = json.loads(body.decode(), parse_constant=_refuse_constant)
+        value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
         # Lone surrogates pass the parser and fail wherever the text is written.
         json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:

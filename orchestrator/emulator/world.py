@@ -47,11 +47,13 @@ _CALLS_IDS, _OWN_IDS = "ids", "own_ids"
 
 #: A job that ends with one of these is frozen instead of failed: its material is blocked (reference 11.2).
 _FREEZING = frozenset({"MSS.20010157"})
+#: Files that nobody waits for any more.
+_NEVER_MADE = frozenset({FileState.DELETED, FileState.FAILED})
 
 
 @dataclass(slots=True)
 class Settled:
-    """What happened by itself until now."""
+    """What one thing that was due has brought about."""
 
     started: list[Job] = field(default_factory=list)
     finished: list[Job] = field(default_factory=list)
@@ -118,19 +120,24 @@ class World:
         for further in self._kinds.values():
             for record in self._further[further.name]:
                 self._plan_record(further, record)
-        for post in sorted(self.posts, key=lambda p: (p.due_at, p.id)):
+        for post in self.posts:
             if post.state is PostState.PENDING:
                 self._pending_posts[post.id] = None
 
     def _load_files(self) -> None:
-        for file in sorted(self.files, key=lambda f: (f.created_at, f.id)):
+        for file in self.files:
             self._files_of.setdefault(file.asset_id, []).append(file.id)
             if file.make is not None and not file.segments:
                 self._to_make[file.id] = None
 
-    def take_changes(self) -> list[Change]:
+    def changes(self) -> list[Change]:
         """What has to be kept before anybody is told of it."""
-        return [change for table in self.tables for change in table.take_changes()]
+        return [change for table in self.tables for change in table.changes()]
+
+    def kept(self) -> None:
+        """Everything that changed is kept now."""
+        for table in self.tables:
+            table.kept()
 
     def reset(self) -> None:
         """Forgets everything but the counts of ids, so that no id comes twice."""
@@ -187,13 +194,20 @@ class World:
         """Files that the service is to make now; each is handed out once."""
         wanted, self._to_make = self._to_make, {}
         rows = (self.files.get(key) for key in wanted) if self._render else ()
-        return [file for file in rows if file is not None and file.state is not FileState.DELETED]
+        return [file for file in rows if file is not None and file.state not in _NEVER_MADE]
 
     def made(self, file_id: str, segment: Segment) -> None:
         """Takes note of a file that the service has made."""
         file = self.files.get(file_id)
         if file is not None and file.state is not FileState.DELETED:
             self.files.put(replace(file, size=segment.size, segments=(segment,)))
+
+    def making_failed(self, file_id: str, reason: str, now: datetime) -> None:
+        """Takes note of a file that the service cannot make."""
+        file = self.files.get(file_id)
+        if file is not None and file.state is not FileState.DELETED:
+            failed = replace(file, state=FileState.FAILED, reason=reason, segments=(), updated_at=now)
+            self.files.put(failed)
 
     def files_of(self, asset_id: str) -> list[File]:
         """An asset's files that aren't deleted, oldest first."""
@@ -324,10 +338,18 @@ class World:
         self.late_calls.put(call)
         self._plan(call.due_at, self.late_calls.kind, call.id)
 
-    def settle(self, now: datetime, moment: Callable[[datetime], Moment]) -> Settled:
-        """Lets everything happen that was due until now, in its order; `moment` makes what it happens in."""
-        settled = Settled()
+    @property
+    def next_planned(self) -> datetime | None:
+        """When the next thing in the agenda is due."""
+        return self._agenda[0][0] if self._agenda else None
+
+    def settle(self, now: datetime, moment: Callable[[datetime], Moment]) -> Iterator[Settled]:
+        """Lets everything happen that was due until now, in its order, one thing at a time.
+
+        `moment` makes what it happens in. What fails is out of the agenda, so that the rest can go on.
+        """
         while self._agenda and self._agenda[0][0] <= now:
+            settled = Settled()
             at, _, kind, key = heapq.heappop(self._agenda)
             if kind == self.jobs.kind and (job := self.jobs.get(key)) is not None:
                 self._step(job, at, settled)
@@ -336,7 +358,7 @@ class World:
                 settled.late.append(call)
             elif kind in self._kinds and (record := self._further[kind].get(key)) is not None:
                 self._let_happen(self._kinds[kind], record, moment(at))
-        return settled
+            yield settled
 
     @staticmethod
     def _let_happen(kind: AnyKind, record: Any, moment: Moment) -> None:
@@ -347,7 +369,7 @@ class World:
 
     def next_due(self, except_posts: Container[str] = ()) -> datetime | None:
         """When something happens by itself again, callbacks included."""
-        due = [self._agenda[0][0]] if self._agenda else []
+        due = [] if self.next_planned is None else [self.next_planned]
         due.extend(post.due_at for post in self.pending_posts() if post.id not in except_posts)
         return min(due, default=None)
 

@@ -13,6 +13,9 @@ FILE = Path(__file__).parents[2] / "orchestrator" / "metastudio" / "spec" / "met
 JSON = "application/json"
 #: What the gateway, and IAM, say for themselves; the document describes the service's own refusals alone.
 _ERROR = "ErrorResponse"
+#: Bounds of fields in answers that the document contradicts itself: a file made by the large-file call may have 500 GB,
+#: and is shown with its size.
+_CONTRADICTED = {"file_size": frozenset({"maximum"})}
 
 Schema = Mapping[str, Any]
 
@@ -108,7 +111,13 @@ def _closed(node: Any) -> Any:
         return [_closed(one) for one in node]
     if not isinstance(node, Mapping):
         return node
-    closed = {key: _closed(value) for key, value in node.items() if not _binds_requests(key, value)}
+    closed = {
+        key: {name: bound for name, bound in value.items() if name not in _CONTRADICTED[key]}
+        if key in _CONTRADICTED and isinstance(value, Mapping)
+        else _closed(value)
+        for key, value in node.items()
+        if not _binds_requests(key, value)
+    }
     if isinstance(node.get("properties"), Mapping) and "additionalProperties" not in node:
         closed["additionalProperties"] = False
     return closed

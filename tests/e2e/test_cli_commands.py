@@ -205,11 +205,14 @@ def test_a_daemon_takes_up_what_a_run_left(tmp_path: Path, one_row: Path) -> Non
 
 def test_the_emulator_says_hello_first(tmp_path: Path) -> None:
     """One JSON line, flushed; its control answers; SIGTERM is its proper end."""
-    with started(tmp_path, "emulator", "--seed", "7", "--no-limits") as process:
+    hex_time = ("--callback-time", "hex")
+    with started(tmp_path, "emulator", "--seed", "7", "--no-limits", *hex_time) as process:
         hello = json.loads(wait_for(process.stdout, "endpoint"))
         assert set(hello) == {"endpoint", "ak", "sk", "project_id", "token"}
         with urllib.request.urlopen(f"{hello['endpoint']}/_emulator/stats", timeout=PATIENCE_S) as answer:
-            assert json.load(answer)["totals"]["videos"] == 0
+            stats = json.load(answer)
+            assert stats["totals"]["videos"] == 0
+            assert stats["world"]["callback_time"] == "hex"
         code, out, err = stop(process, signal.SIGTERM)
     assert (code, out, "Traceback" in err) == (0, "", False)
 

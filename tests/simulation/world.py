@@ -128,10 +128,13 @@ class Process:
 class World:
     """Seeded: the same seed takes the same course."""
 
-    def __init__(self, loop: VirtualLoop, seed: int, weather: Weather, policy: Policy) -> None:
+    def __init__(
+        self, loop: VirtualLoop, seed: int, weather: Weather, policy: Policy, **emulator: Any
+    ) -> None:
         self.loop = loop
         self.random = Random(seed)
-        self.emulator = Emulator(EmulatorConfig(region=REGION, render=False, seed=seed), clock=loop.now)
+        config = EmulatorConfig(region=REGION, render=False, seed=seed, **emulator)
+        self.emulator = Emulator(config, clock=loop.now)
         self.network = Network(loop, self.emulator, weather, self.random)
         self.disk = MemoryStore(self._disk_latency)
         self.downloads: dict[Path, int] = {}

@@ -195,9 +195,11 @@ def _extension(file_type: str) -> str:
 def _shown_meta(call: Call, asset: Asset, files: Iterable[File]) -> dict[str, Any] | None:
     """The metadata; slides count as parsed once the pictures of all pages are in storage."""
     if asset.type == "PPT" and meta_of(asset).get("ppt_analysis_status") == "SUCCEEDED":
-        unmade = any(file.make is not None and not call.world.is_there(file) for file in files)
+        unmade = [file for file in files if file.make is not None and not call.world.is_there(file)]
         if unmade:
-            return with_meta(asset, {"ppt_analysis_status": "CONVERTING", "pages": []}).extra_meta
+            lost = any(file.state is FileState.FAILED for file in unmade)
+            status = "FAILED" if lost else "CONVERTING"
+            return with_meta(asset, {"ppt_analysis_status": status, "pages": []}).extra_meta
     return asset.extra_meta
 
 

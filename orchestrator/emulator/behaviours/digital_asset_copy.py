@@ -130,14 +130,16 @@ def _copy_file(call: Call, asset_id: str, file: dict[str, Any]) -> File:
 def _finish(moment: Moment, copy: Copy) -> None:
     world = moment.world
     asset, main = world.assets.get(copy.id), world.main_file(copy.id)
-    coming = main is not None and not all(world.is_there(file) for file in world.files_of(copy.id))
-    if coming and moment.now < copy.gives_up_at:
+    files = world.files_of(copy.id)
+    coming = main is not None and not all(world.is_there(file) for file in files)
+    lost = any(file.state is FileState.FAILED for file in files)
+    if coming and not lost and moment.now < copy.gives_up_at:
         world[COPIES].put(replace(copy, ends_at=moment.now + timedelta(seconds=_LOOK_AGAIN_S)))
         return
     world[COPIES].drop(copy.id)
-    if asset is None or main is None or standing(asset) is not AssetState.CREATING:
+    if asset is None or standing(asset) is not AssetState.CREATING or (main is None and not lost):
         return
-    becomes = AssetState.FAILED if coming else copy.becomes
+    becomes = AssetState.FAILED if coming or lost else copy.becomes
     world.assets.put(replace(put_into(asset, becomes), updated_at=moment.now))
 
 

@@ -3,11 +3,11 @@
 What the fields have to be among themselves is checked with the body's model already.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.emulator.behaviours.base import Call, is_url
+from orchestrator.emulator.behaviours.live_patterns import PatternError, pattern
 from orchestrator.emulator.behaviours.live_records import RULE_GROUPS
 from orchestrator.emulator.behaviours.materials import check_recipe, find_material
 from orchestrator.emulator.refusals import INVALID_PARAMETER, Refusal
@@ -118,9 +118,11 @@ def _wrong_in_condition(condition: Mapping[str, Any]) -> str:
         match, value = tag.get("match") or "", tag.get("value") or ""
         try:
             if match == "REGEX":
-                re.compile(value)
+                pattern(value)
             elif match.startswith("MATH_"):
                 float(value)
-        except (re.error, ValueError, RecursionError, OverflowError):
+        except PatternError as error:
+            return f"value {value[:40]!r}: {error}"
+        except ValueError:
             return f"value {value[:40]!r} does not fit {match}"
     return ""

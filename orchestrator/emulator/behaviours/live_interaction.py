@@ -6,19 +6,17 @@ What the reference leaves open: sums, averages and counts run over all events of
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from orchestrator.emulator.behaviours.live_patterns import pattern
 from orchestrator.emulator.behaviours.live_program import AUDIO_S, text_s
 from orchestrator.emulator.behaviours.live_records import LiveJob
 
 PRESET_SCRIPT = 10
 _MODEL_REPLY = "Thank you for your question."
-#: Longest content that a pattern is tried on.
-_MAX_MATCHED = 2000
 _MAX_NUMBER = 1e15
 _COMPARE = {
     "MATH_GT": lambda left, right: left > right,
@@ -44,6 +42,8 @@ def react(
 ) -> tuple[LiveJob, str | None, Reply | None]:
     """The job with the event counted, the index of the rule that it triggered, and the reply to be spoken."""
     rules = [rule for rule in job.config.get("interaction_rules") or () if _listens(job, rule, event_type)]
+    if not rules:
+        return job, None, None
     fields = _fields(content)
     job = _counted(job, rules, event_type, fields)
     rules.sort(key=lambda rule: _priority(rule.get("hit_condition") or {}))
@@ -96,6 +96,8 @@ def _counted(
     job: LiveJob, rules: list[dict[str, Any]], event_type: int, fields: Mapping[str, Any]
 ) -> LiveJob:
     names = {_name(tag) for rule in rules for tag in _tags(rule) if _operation(tag) != "NONE"}
+    if not names & fields.keys():
+        return job
     tallies = dict(job.tallies)
     for name in names & fields.keys():
         count, total = tallies.get(f"{event_type}/{name}", (0, 0.0))
@@ -127,7 +129,7 @@ def _fits(job: LiveJob, tag: Mapping[str, Any], event_type: int, fields: Mapping
     if match == "EQUAL":
         return str(value) == wanted
     if match == "REGEX":
-        return re.search(wanted, str(value)[:_MAX_MATCHED]) is not None
+        return pattern(wanted).found_in(str(value))
     left, right = _number(value), _number(wanted)
     return left is not None and right is not None and _COMPARE[match](left, right)
 

@@ -33,6 +33,7 @@ CONNECT_S = 1.0
 _BLOCKING = frozenset({"MSS.20010006", "MSS.20010007", "MSS.20010157"})
 #: Nothing is shorter, so that time passes at any speed.
 _TICK = timedelta(microseconds=1)
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 def due_at(job: LiveJob) -> datetime | None:
@@ -63,7 +64,7 @@ def on_due(moment: Moment, job: LiveJob) -> None:
     elif job.playback is Playback.PREPROCESSING and job.ready_at <= moment.now:
         job = _ready(moment, job)
     elif job.speaking is not None and job.speaking.until <= moment.now:
-        job = go_on(moment, _said(moment, job, job.speaking))
+        job = go_on(moment, job, _said(moment, job, job.speaking))
     put(moment, job)
 
 
@@ -72,7 +73,9 @@ LIVE_JOBS = Kind("live_jobs", LiveJob, due_at=due_at, on_due=on_due)
 
 def put(moment: Moment, job: LiveJob) -> LiveJob:
     """Keeps a changed livestream."""
-    return moment.world[LIVE_JOBS].put(replace(job, updated_at=moment.now))
+    if job.updated_at != moment.now:
+        job = replace(job, updated_at=moment.now)
+    return moment.world[LIVE_JOBS].put(job)
 
 
 def insert(moment: Moment, job: LiveJob, insertion: Insertion) -> LiveJob:
@@ -84,9 +87,9 @@ def insert(moment: Moment, job: LiveJob, insertion: Insertion) -> LiveJob:
     if job.playback is Playback.PREPROCESSING:
         return job
     if job.speaking is None:
-        return go_on(moment, job)
+        return go_on(moment, job, job.said_s)
     if insertion.play_type == "PLAY_NOW":
-        return go_on(moment, _said(moment, job, replace(job.speaking, ends=False)))
+        return go_on(moment, job, _said(moment, job, replace(job.speaking, ends=False)))
     return _cut_behind_sentence(moment, job) if insertion.play_type == "INSERT" else job
 
 
@@ -135,17 +138,21 @@ def end(moment: Moment, job: LiveJob, state: LiveState, error: JobError | None =
     )
 
 
-def go_on(moment: Moment, job: LiveJob) -> LiveJob:
-    """The job with what it speaks next: a reply, the rest of the paragraph, the next one, another round, or nothing."""
+def go_on(moment: Moment, job: LiveJob, said_s: float | None) -> LiveJob:
+    """The job with what it speaks next: a reply, the rest of the paragraph, the next one, another round, or nothing.
+
+    `said_s` tells how much of the paragraph is spoken, None that it is finished. This happens every few seconds of
+    each livestream: records are made anew as seldom as can be.
+    """
     pressing = next((one for one in job.insertions if one.play_type != "APPEND"), None)
     if pressing is not None:
-        return _speak(moment, job, pressing)
-    if job.said_s is not None:
-        return _resume(moment, job)
+        return _speak(moment, job, said_s, pressing)
+    if said_s is not None:
+        return _resume(moment, job, said_s)
     following = job.program[job.at + 1] if job.scripted and job.at + 1 < len(job.program) else None
     scene_ends = following is None or (job.paragraph is not None and following.scene != job.paragraph.scene)
     if job.insertions and scene_ends:
-        return _speak(moment, job, job.insertions[0])
+        return _speak(moment, job, said_s, job.insertions[0])
     if following is not None:
         return _next_paragraph(moment, job)
     return _next_round(moment, job) if job.scripted else _silent(job)
@@ -169,21 +176,32 @@ def _ready(moment: Moment, job: LiveJob) -> LiveJob:
         facts = error_facts().get(job.doomed)
         error = JobError(job.doomed, facts.message if facts else job.doomed)
         return end(moment, job, LiveState.BLOCKED if job.doomed in _BLOCKING else LiveState.FAILED, error)
-    return go_on(moment, replace(job, playback=Playback.PLAY_READY))
+    return go_on(moment, replace(job, playback=Playback.PLAY_READY), job.said_s)
 
 
 # -- speaking ------------------------------------------------------------------------------------
 
 
-def _speak(moment: Moment, job: LiveJob, reply: Insertion) -> LiveJob:
+def _speak(moment: Moment, job: LiveJob, said_s: float | None, reply: Insertion) -> LiveJob:
     waiting = tuple(one for one in job.insertions if one.id != reply.id)
     speaking = Speaking(moment.now, _later(moment, reply.length_s), reply)
-    return replace(job, playback=Playback.PROCESSING, speaking=speaking, insertions=waiting)
+    return replace(job, playback=Playback.PROCESSING, speaking=speaking, said_s=said_s, insertions=waiting)
 
 
-def _next_paragraph(moment: Moment, job: LiveJob) -> LiveJob:
-    job = _resume(moment, replace(job, at=job.at + 1, said_s=0.0))
-    paragraph = job.program[job.at]
+def _next_paragraph(moment: Moment, job: LiveJob, **of_round: Any) -> LiveJob:
+    """The job at its next paragraph; `of_round` is what changes with a new round."""
+    at = of_round.get("at", job.at) + 1
+    paragraph = of_round.get("program", job.program)[at]
+    speaking = Speaking(moment.now, _later(moment, paragraph.marks[-1]))
+    changes = {
+        **of_round,
+        "at": at,
+        "said_s": 0.0,
+        "playback": Playback.PROCESSING,
+        "speaking": speaking,
+        "updated_at": moment.now,
+    }
+    job = replace(job, **changes)
     live_id = (job.config.get("relation_live_platform_info") or {}).get("live_id")
     message = {
         "scene_script_name": paragraph.scene,
@@ -197,22 +215,20 @@ def _next_paragraph(moment: Moment, job: LiveJob) -> LiveJob:
     return respond(moment, job, index, reply)[0]
 
 
-def _resume(moment: Moment, job: LiveJob) -> LiveJob:
-    left_s = job.program[job.at].marks[-1] - (job.said_s or 0.0)
-    speaking = Speaking(moment.now, _later(moment, left_s))
-    return replace(job, playback=Playback.PROCESSING, speaking=speaking)
+def _resume(moment: Moment, job: LiveJob, said_s: float) -> LiveJob:
+    speaking = Speaking(moment.now, _later(moment, job.program[job.at].marks[-1] - said_s))
+    return replace(job, playback=Playback.PROCESSING, speaking=speaking, said_s=said_s)
 
 
-def _said(moment: Moment, job: LiveJob, speaking: Speaking) -> LiveJob:
-    """The job with what was spoken until now behind it; a reply is over even when it was broken off."""
-    job = replace(job, speaking=None)
+def _said(moment: Moment, job: LiveJob, speaking: Speaking) -> float | None:
+    """How much of the paragraph is spoken by now, None: it is finished; a reply is over even when it was broken off."""
     if speaking.reply is not None:
         _tell(moment, job, "REPLY_COMMAND_FINISH", {"reply_id": speaking.reply.id})
-        return job
+        return job.said_s
     if speaking.ends:
-        return replace(job, said_s=None)
+        return None
     spoken_s = (moment.now - speaking.since).total_seconds() * moment.config.speed
-    return replace(job, said_s=(job.said_s or 0.0) + spoken_s)
+    return (job.said_s or 0.0) + spoken_s
 
 
 def _cut_behind_sentence(moment: Moment, job: LiveJob) -> LiveJob:
@@ -237,12 +253,12 @@ def _next_round(moment: Moment, job: LiveJob) -> LiveJob:
     script = paragraphs(job.config.get("scene_scripts") or ())
     if not script or not has_round(job.round + 1, policy):
         return end(moment, job, LiveState.SUCCEED)
-    program = round_of(script, job.round + 1, policy, job.id)
-    return _next_paragraph(moment, replace(job, round=job.round + 1, program=tuple(program), at=-1))
+    program = tuple(round_of(script, job.round + 1, policy, job.id))
+    return _next_paragraph(moment, job, round=job.round + 1, program=program, at=-1)
 
 
 def _silent(job: LiveJob) -> LiveJob:
-    return replace(job, playback=Playback.PLAY_READY, speaking=None)
+    return replace(job, playback=Playback.PLAY_READY, speaking=None, said_s=None)
 
 
 # -- telling -------------------------------------------------------------------------------------
@@ -258,7 +274,7 @@ def _tell(moment: Moment, job: LiveJob, event_type: str, fields: Mapping[str, An
     # Nothing is published of what MEITUAN_DEFAULT adds, so it goes out as NONE does.
     target = CallbackTarget(url, config.get("auth_type") or "NONE", config.get("key") or "", "live")
     message = {"room_id": job.room_id, "job_id": job.id, **fields}
-    body = {"event_type": event_type, "message": json.dumps(message, ensure_ascii=False)}
+    body = {"event_type": event_type, "message": _JSON.encode(message)}
     moment.send(target, job.id, body, moment.now)
 
 

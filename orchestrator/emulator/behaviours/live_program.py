@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from orchestrator.emulator.behaviours.live_records import Paragraph
@@ -18,7 +19,7 @@ _SENTENCE = re.compile(r"[^.!?;。！？；…]+[.!?;。！？；…]*")  # noqa
 
 def text_s(text: str, voice: Mapping[str, Any] | None) -> float:
     """About how long a voice takes for a text, in seconds."""
-    return speech_s([text], (voice or {}).get("speed") or 100)
+    return speech_s([text], _speed(voice))
 
 
 def paragraphs(scenes: Iterable[Mapping[str, Any]]) -> list[Paragraph]:
@@ -58,23 +59,33 @@ def has_round(number: int, policy: Mapping[str, Any]) -> bool:
 def _paragraph(scene: Mapping[str, Any], item: Mapping[str, Any], place: int) -> Paragraph:
     text = (item.get("text_config") or {}).get("text", "")
     number = item.get("sequence_no")
+    plain, marks = _measured(text, _speed(scene.get("voice_config"))) if text else ("", (AUDIO_S,))
     return Paragraph(
         scene=scene["script_name"],
         model_asset_id=scene.get("model_asset_id"),
         number=place if number is None else number,
         title=item.get("title"),
-        text=plain_text(text),
-        marks=_marks(text, scene.get("voice_config")) if text else (AUDIO_S,),
+        text=plain,
+        marks=marks,
         product=dict(item.get("relation_product") or {}),
     )
 
 
-def _marks(text: str, voice: Mapping[str, Any] | None) -> tuple[float, ...]:
-    """When each sentence ends: the text's time shared out by length."""
-    sentences = _SENTENCE.findall(plain_text(text)) or [text]
+def _speed(voice: Mapping[str, Any] | None) -> int:
+    return (voice or {}).get("speed") or 100
+
+
+@lru_cache(maxsize=1024)
+def _measured(text: str, speed: int) -> tuple[str, tuple[float, ...]]:
+    """What is spoken, and when each sentence ends: the text's time shared out by length.
+
+    A script is spoken round after round, and measured once.
+    """
+    plain = plain_text(text)
+    sentences = _SENTENCE.findall(plain) or [text]
     ends = list(itertools.accumulate(max(1, len(sentence.strip())) for sentence in sentences))
-    total_s = text_s(text, voice)
-    return tuple(total_s * end / ends[-1] for end in ends)
+    total_s = speech_s([text], speed)
+    return plain, tuple(total_s * end / ends[-1] for end in ends)
 
 
 def _mixed(rows: Sequence[T], seed: str) -> list[T]:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.emulator.behaviours.base import Call, Moment
-from orchestrator.emulator.postman import LINE, SWAPS
+from orchestrator.emulator.postman import IN_LINE, LINES, SWAPS
 from orchestrator.emulator.records import FileState, JobError
 from orchestrator.emulator.refusals import Refusal
 from orchestrator.emulator.tables import Kind
@@ -202,4 +202,4 @@ def drop_files(moment: Moment, room_id: str) -> None:
         moment.world.files.put(replace(file, state=FileState.DELETED, updated_at=moment.now))
 
 
-KINDS = (ROOMS, RULE_GROUPS, AUDIENCE_EVENTS, LINE, SWAPS)
+KINDS = (ROOMS, RULE_GROUPS, AUDIENCE_EVENTS, LINES, IN_LINE, SWAPS)

@@ -115,10 +115,17 @@ def show_tts_audition_file(call: Call) -> dict[str, Any]:
         "is_file_complete": len(done) == len(audition.pieces),
         "files": [{"download_url": _download_url(call, file)} for file in done],
     }
-    if audition.doomed is not None and call.now >= audition.pieces[-1].ready_at:
-        facts = error_facts().get(audition.doomed)
-        shown["message"] = f"{audition.doomed} {facts.message}" if facts else audition.doomed
+    failed = audition.doomed if call.now >= audition.pieces[-1].ready_at else None
+    if any(file is not None and file.state is FileState.FAILED for file in _files(call, audition)):
+        failed = _FAILED
+    if failed is not None:
+        facts = error_facts().get(failed)
+        shown["message"] = f"{failed} {facts.message}" if facts else failed
     return shown
+
+
+def _files(call: Call, audition: Audition) -> list[File | None]:
+    return [call.world.files.get(piece.file_id) for piece in audition.pieces]
 
 
 def _done(call: Call, audition: Audition) -> list[File]:

@@ -132,6 +132,8 @@ def _subtitle_state(call: Call, file: File) -> str | None:
     """None for those of recorded speech that the customer has not uploaded yet."""
     if file.make is None:
         return "GENERATE_SUCCEED" if file.segments else None
+    if file.state is FileState.FAILED:
+        return "GENERATE_FAILED"
     due = file.created_at + timedelta(seconds=_SUBTITLES_S / call.config.speed)
     if call.now < due or not call.world.is_there(file):
         return "GENERATING"

@@ -7,7 +7,7 @@ const RECORDS_SHOWN = 50;
 const find = (selector) => document.querySelector(selector);
 const status = find("#status");
 let calls = [];
-let newest = "";
+let newest = 0;
 let projectPath = /^$/;
 let busy = false;
 
@@ -176,11 +176,11 @@ async function refresh() {
   try {
     const [stats, journal, plan] = await Promise.all([
       ask("stats"),
-      ask(`journal?limit=${CALLS_KEPT}&since=${encodeURIComponent(newest)}`),
+      ask(`journal?limit=${CALLS_KEPT}&since=${newest}`),
       ask("faults"),
     ]);
     calls = (journal.complete ? calls : []).concat(journal.requests).slice(-CALLS_KEPT);
-    newest = calls.at(-1)?.request_id ?? "";
+    newest = calls.at(-1)?.number ?? 0;
     showStats(stats);
     showCalls();
     showFaults(plan);

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from orchestrator.emulator.records import AssetState
+from tests.conformance.document import complaints
 
 MD5 = "n58IG6hfM7vql4K0vnWpog=="
 
@@ -38,6 +39,16 @@ def test_a_large_file_gets_a_url_for_each_part(tenant: Any) -> None:
     large = {"asset_id": asset_id, "file_name": "a.zip", "file_type": "zip", "asset_file_category": "OTHER"}
     made = tenant.ok("POST", "/large-files", {**large, "file_multipart_count": 3})
     assert [f"partNumber={n}&uploadId=" in url for n, url in enumerate(made["upload_urls"], 1)] == [True] * 3
+
+
+def test_a_large_file_is_shown_with_its_size(tenant: Any) -> None:
+    """Also above what the schema of answers grants, which is less than the large-file call takes."""
+    asset_id, size = tenant.asset(), 6 * 1024**3
+    large = {"asset_id": asset_id, "file_name": "a.zip", "file_type": "zip", "asset_file_category": "OTHER"}
+    tenant.ok("POST", "/large-files", {**large, "file_multipart_count": 2, "file_size": size})
+    shown = tenant.shown_asset(asset_id)
+    assert shown["files"][0]["file_size"] == size
+    assert complaints("show_asset", 200, shown) == []
 
 
 def test_an_asset_has_one_main_file_and_unique_names(tenant: Any) -> None:

@@ -560,7 +560,7 @@ def test_a_job_goes_on_where_a_kill_left_it(make_tenant: Callable[..., Any], clo
     job_id = submitted(tenant)
     clock.pass_s(2.2)
     tenant.ok("GET", JOBS)
-    rows = [(kind, body) for kind, _, body in tenant.emulator.world.take_changes() if body is not None]
+    rows = [(kind, body) for kind, _, body in tenant.emulator.world.changes() if body is not None]
     again = make_tenant()
     again.emulator.world.load(rows)
     assert state(again, job_id) == "MANUAL_VERIFY_SUCCESS"

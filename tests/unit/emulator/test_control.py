@@ -2,11 +2,15 @@
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from orchestrator.emulator.assets import Assets
 from orchestrator.emulator.control import control
+from orchestrator.emulator.records import Asset
 from orchestrator.emulator.wire import Answer, Request
 
 
@@ -65,13 +69,39 @@ def test_the_journal_goes_on_where_one_left_off(tenant: Any) -> None:
     tenant.refused("GET", "/digital-assets/nope")
     later = ask(tenant, "GET", f"journal?since={first}").json()
     assert ([row["operation"] for row in later["requests"]], later["complete"]) == (["show_asset"], True)
-    last = later["requests"][-1]["request_id"]
     nothing = {"count": 0, "complete": True, "requests": []}
-    assert ask(tenant, "GET", f"journal?since={last}").json() == nothing
+    last = [later["requests"][-1][name] for name in ("number", "request_id")]
+    for since in last:
+        assert ask(tenant, "GET", f"journal?since={since}").json() == nothing
     ask(tenant, "POST", "reset")
     tenant.ok("GET", "/digital-assets")
-    anew = ask(tenant, "GET", f"journal?since={last}").json()
-    assert (len(anew["requests"]), anew["complete"]) == (1, False)
+    for since in last:
+        anew = ask(tenant, "GET", f"journal?since={since}").json()
+        assert (len(anew["requests"]), anew["complete"]) == (1, False)
+
+
+def test_requests_are_numbered_whatever_their_ids(tenant: Any) -> None:
+    """Callers name some ids themselves: one that comes twice tells no place, a number always does."""
+    tenant.headers["X-Request-Id"] = "mine"
+    for _ in range(3):
+        tenant.send("POST", "/ttsc/audition", {})
+    requests = ask(tenant, "GET", "journal").json()["requests"]
+    assert [(row["number"], row["request_id"]) for row in requests] == [(n, "mine") for n in (1, 2, 3)]
+    later = ask(tenant, "GET", "journal?since=2").json()
+    assert ([row["number"] for row in later["requests"]], later["complete"]) == ([3], True)
+    unclear = ask(tenant, "GET", "journal?since=mine").json()
+    assert (unclear["count"], unclear["complete"]) == (3, False)
+    assert ask(tenant, "GET", "journal?since=4").json()["complete"] is False
+
+
+def test_requests_that_fell_out_of_the_journal_are_missed(make_tenant: Any) -> None:
+    """Who comes late is given what is left and told that it isn't all."""
+    tenant = make_tenant(journal_size=2)
+    for _ in range(4):
+        tenant.ok("GET", "/digital-assets")
+    for since, numbers, complete in ((1, [3, 4], False), (2, [3, 4], True), (3, [4], True)):
+        answer = ask(tenant, "GET", f"journal?since={since}").json()
+        assert ([row["number"] for row in answer["requests"]], answer["complete"]) == (numbers, complete)
 
 
 def test_the_journal_is_filtered_by_fault_and_method(tenant: Any) -> None:
@@ -90,10 +120,45 @@ def test_the_state_is_shown_by_kind_the_newest_last(tenant: Any) -> None:
     ids = [tenant.asset(asset_name=f"A{number}") for number in range(3)]
     shown = ask(tenant, "GET", "state?kind=assets&limit=2").json()
     assert [asset["id"] for asset in shown["assets"]] == ids[1:]
-    assert set(shown) == {"now", "assets"}
+    assert set(shown) == {"now", "left_off", "assets"}
+    assert shown["left_off"] == {"assets": 1}
     assert ask(tenant, "GET", "state?limit=0").json()["assets"] == []
     assert ask(tenant, "GET", "state?kind=nothing").status == 400
     assert ask(tenant, "GET", "stats").json()["records"]["assets"] == 3
+
+
+def test_the_state_is_bounded_unless_more_is_asked_for(tenant: Any) -> None:
+    """A thousand of a kind, and how many are left off."""
+    world, id_ = tenant.emulator.world, tenant.asset()
+    one = world.assets.get(id_)
+    for number in range(1000):
+        world.assets.put(replace(one, id=f"{number:032}"))
+    shown = ask(tenant, "GET", "state").json()
+    assert (len(shown["assets"]), shown["left_off"]) == (1000, {"assets": 1})
+    whole = ask(tenant, "GET", "state?limit=2000").json()
+    assert (len(whole["assets"]), whole["left_off"]) == (1001, {})
+
+
+def test_the_statistics_walk_through_a_table_only_after_a_change(tenant: Any) -> None:
+    """A page that asks again and again costs little, and is told of every change."""
+    read = []
+
+    class Watched(Assets):
+        def __iter__(self) -> Iterator[Asset]:
+            read.append(len(self))
+            return super().__iter__()
+
+    tenant.emulator.world.assets = Watched()
+    asset_id = tenant.asset(asset_name="Twice")
+    first = ask(tenant, "GET", "stats").json()["totals"]
+    seen = len(read)
+    assert seen > 0
+    assert ask(tenant, "GET", "stats").json()["totals"] == first
+    assert len(read) == seen
+    tenant.asset(asset_name="Twice")
+    assert ask(tenant, "GET", "stats").json()["duplicates"]["assets"] == {"Twice": 2}
+    tenant.ok("DELETE", f"/digital-assets/{asset_id}")
+    assert ask(tenant, "GET", "stats").json()["duplicates"]["assets"] == {}
 
 
 def test_the_state_shows_the_world_without_keys(tenant: Any) -> None:

@@ -216,6 +216,19 @@ def test_a_late_request_is_done_after_its_caller_is_gone(make_tenant: Callable[.
     assert tenant.ok("GET", "/digital-assets")["count"] == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("POST", "/digital-assets", {"asset_type": "IMAGE"}), ("GET", "/digital-assets?limit=0", None)],
+)
+def test_a_late_request_of_a_wrong_form_is_refused_at_once(
+    make_tenant: Callable[..., Any], method: str, path: str, body: Any
+) -> None:
+    """It gets its refusal, as with any other fault of the answer, and nothing is put off."""
+    tenant = planned(make_tenant, on="*", do=Fault.LATE, seconds=30)
+    assert tenant.refused(method, path, body) == (400, "MSS.00000003")
+    assert len(tenant.emulator.world.late_calls) == 0
+
+
 def test_two_emulators_of_one_seed_give_the_same_answers(make_tenant: Callable[..., Any]) -> None:
     """A simulation that is played again is the same to the last id."""
     answers = [

@@ -195,7 +195,7 @@ def test_a_loaded_table_has_the_same_order(tenant: Any) -> None:
         )
     made.drop("00")
     loaded = Assets()
-    for _, _, body in sorted(made.take_changes(), key=lambda change: change[1]):
+    for _, _, body in sorted(made.changes(), key=lambda change: change[1]):
         if body is not None:
             loaded.load(body)
     order = [asset.id for asset in made.stretch(0, 100)]

@@ -228,14 +228,29 @@ async def test_a_taken_port_is_a_usage_error(connect: Any) -> None:
         await EmulatorServer(EmulatorConfig(port=port, render=False)).start()
 
 
-async def test_a_reset_empties_storage_too(connect: Any) -> None:
-    """Nothing can be downloaded any more."""
-    tenant = await connect()
+async def test_requests_are_numbered_on_after_a_restart(connect: Any, tmp_path: Path) -> None:
+    """A journal that was emptied by a reset does not count from one again."""
+    first = await connect(data_dir=tmp_path)
+    for _ in range(2):
+        await first.send("GET", "/digital-assets")
+    await first.control("POST", "reset")
+    await first.server.stop()
+    second = await connect(data_dir=tmp_path)
+    await second.send("GET", "/digital-assets")
+    journal = await second.control("GET", "journal?since=2")
+    assert (journal["requests"][0]["number"], journal["complete"]) == (4, False)
+
+
+@pytest.mark.parametrize("name", ["reset", "reset/", "reset?really=yes"])
+async def test_a_reset_empties_storage_too(connect: Any, tmp_path: Path, name: str) -> None:
+    """Nothing can be downloaded any more, nor does it take up room, however the order is written."""
+    tenant = await connect(data_dir=tmp_path)
     asset_id = await tenant.uploaded(b"abc")
     url = (await tenant.ok("GET", f"/digital-assets/{asset_id}"))["files"][0]["download_url"]
-    await tenant.control("POST", "reset")
+    await tenant.control("POST", name)
     async with tenant.session.get(url) as answer:
         assert answer.status == 404
+    assert list((tmp_path / "objects").iterdir()) == []
 
 
 @pytest.mark.parametrize(

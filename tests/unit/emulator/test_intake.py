@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.emulator.wire import Request
 from tests.unit.emulator.conftest import script_body
 
 
@@ -34,6 +35,35 @@ def test_unknown_parameters_and_fields_are_ignored(tenant: Any) -> None:
     changed = {**shown, "script_name": "Kettle, again", "shoot_scripts": shown["shoot_scripts"]}
     tenant.ok("PUT", f"/digital-human-video-scripts/{script_id}", changed)
     assert tenant.ok("GET", f"/digital-human-video-scripts/{script_id}")["script_name"] == "Kettle, again"
+
+
+def test_a_body_of_countless_unknown_fields_is_refused(tenant: Any) -> None:
+    """Some are passed over; who sends tens of thousands means something else."""
+    body = {"asset_name": "A", "asset_type": "IMAGE"}
+    tenant.ok("POST", "/digital-assets", {**body, **{f"x{number}": 1 for number in range(5000)}})
+    many = {**body, **{f"x{number}": 1 for number in range(10_001)}}
+    answer = tenant.send("POST", "/digital-assets", many)
+    assert (answer.status, answer.json()["error_code"]) == (400, "MSS.00000003")
+    assert "more than 10000" in answer.json()["error_msg"]
+
+
+def test_a_byte_order_mark_before_the_body_is_passed_over(tenant: Any) -> None:
+    """Some editors write one into what curl then sends."""
+    emulator = tenant.emulator
+    path = f"/v1/{emulator.config.project_id}/digital-assets"
+    headers = {"X-Auth-Token": emulator.config.token}
+    body = b'\xef\xbb\xbf{"asset_name": "A", "asset_type": "IMAGE"}'
+    assert emulator.handle(Request("POST", path, headers, body)).status == 200
+    assert emulator.handle(Request("POST", path, headers, b"\xef\xbb\xbf")).status == 400
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
+def test_a_path_whose_id_is_empty_is_no_operation(tenant: Any, method: str) -> None:
+    """A client that forgot the id is not shown the list, nor does it make anything."""
+    body = {"asset_name": "A", "asset_type": "IMAGE"} if method == "POST" else None
+    answer = tenant.send(method, "/digital-assets/", body)
+    assert (answer.status, answer.json()["error_code"]) == (404, "MSS.00000002")
+    assert len(tenant.emulator.world.assets) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Events of the audience: the URL they go to, and the replies that rules give."""
 
 import json
+import time
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -186,3 +187,14 @@ def test_a_livestream_goes_on_in_another_process(tmp_path: Any, clock: Any) -> N
     assert live.show()["live_event_report_url"] == url
     assert live.after(100) == ["said"]
     assert live.show()["state"] == "SUCCEED"
+
+
+def test_a_pattern_does_not_stop_the_emulator(tenant: Any, clock: Any) -> None:
+    """One that takes for ever in other engines is answered at once."""
+    live = listening(tenant, clock, rule(keyword("^(a+)+$")))
+    begin = time.process_time()
+    live.report((1, {"content": "a" * 40 + "!"}))
+    assert time.process_time() - begin < 0.5
+    assert live.after(1) == []
+    live.report((1, {"content": "aaa"}))
+    assert live.after(10) == ["said"]

@@ -1,15 +1,20 @@
 """Callbacks on their way: signatures, order, repetition, faults."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from aiohttp import web
 
+from orchestrator.emulator.config import EmulatorConfig
+from orchestrator.emulator.core import Emulator
 from orchestrator.emulator.faults import Fault, FaultPlan, FaultRule
-from orchestrator.emulator.postman import SWAP_S
+from orchestrator.emulator.ledger import Ledger
+from orchestrator.emulator.postman import IN_LINE, LINES, MAX_IN_LINE, MAX_WAIT_S, SWAP_S
 from orchestrator.emulator.records import CallbackTarget
 from orchestrator.metastudio.callbacks import AuthType, Verdict, verify_live
 from tests.unit.emulator.live import callback, room_body, short
@@ -84,10 +89,96 @@ def test_events_of_a_livestream_wait_for_each_other(tenant: Any, clock: Any) -> 
     clock.pass_s(1)
     assert due(emulator, clock) == [1, 9]
     for _ in range(emulator.config.callback_tries - 1):
-        clock.pass_s(1000)
+        clock.pass_s(100)
         emulator.postman.tried(first.id, clock.now, taken=False)
     assert due(emulator, clock) == [9, 2]
     assert delivered(emulator, clock) == [9, 2, 3]
+
+
+def give_up(emulator: Any, clock: Any) -> None:
+    """Refuses what is on its way until it is given up."""
+    (post,) = emulator.postman.due(clock.now)
+    for _ in range(emulator.config.callback_tries):
+        emulator.postman.tried(post.id, clock.now, taken=False)
+
+
+def lost(emulator: Any) -> int:
+    counter = emulator.world.counters.get("callbacks/lost")
+    return 0 if counter is None else int(counter.value)
+
+
+def test_a_line_has_an_end(tenant: Any, clock: Any) -> None:
+    """When it is full the oldest that isn't on its way is lost and counted; another job's line is its own."""
+    emulator = tenant.emulator
+    send(emulator, clock, *range(MAX_IN_LINE + 4))
+    send(emulator, clock, 9, job_id="other")
+    assert len(emulator.world[IN_LINE]) == MAX_IN_LINE
+    assert lost(emulator) == 3
+    assert delivered(emulator, clock) == [0, 9, *range(4, MAX_IN_LINE + 4)]
+    assert len(emulator.world[LINES]) == len(emulator.world[IN_LINE]) == 0
+    send(emulator, clock, 7)
+    assert delivered(emulator, clock) == [7]
+
+
+def test_a_line_ends_an_hour_after_its_job(tenant: Any, clock: Any) -> None:
+    """What has waited so long when another one is given up is lost with it; a receiver that takes them gets all."""
+    emulator = tenant.emulator
+    send(emulator, clock, 1, 2)
+    clock.pass_s(MAX_WAIT_S)
+    send(emulator, clock, 3)
+    give_up(emulator, clock)
+    assert lost(emulator) == 1
+    assert due(emulator, clock) == [3]
+    send(emulator, clock, 4, 5)
+    clock.pass_s(MAX_WAIT_S)
+    assert delivered(emulator, clock) == [3, 4, 5]
+    send(emulator, clock, 6, 7)
+    clock.pass_s(MAX_WAIT_S)
+    give_up(emulator, clock)
+    assert emulator.next_due() is None
+    assert len(emulator.world[LINES]) == len(emulator.world[IN_LINE]) == 0
+    assert lost(emulator) == 2
+
+
+def test_a_line_goes_on_after_a_kill(clock: Any, tmp_path: Path) -> None:
+    """In its order, with the one that was on its way first."""
+    path = tmp_path / "emulator.db"
+    ledger = Ledger(path)
+    config = EmulatorConfig(render=False)
+    emulator = Emulator(config, clock=clock, ledger=ledger)
+    send(emulator, clock, *range(12))
+    (post,) = emulator.postman.due(clock.now)
+    emulator.postman.tried(post.id, clock.now, taken=True)
+    emulator.keep()
+    ledger.close()
+    again = Emulator(config, clock=clock, ledger=Ledger(path))
+    send(again, clock, 12)
+    assert delivered(again, clock) == list(range(1, 13))
+
+
+def test_a_reset_empties_the_lines(tenant: Any, clock: Any) -> None:
+    """The next job begins a line of its own, even under the same id."""
+    send(tenant.emulator, clock, 1, 2, 3)
+    tenant.emulator.reset()
+    send(tenant.emulator, clock, 4, 5)
+    assert delivered(tenant.emulator, clock) == [4, 5]
+
+
+def test_lines_of_others_cost_nothing(make_tenant: Callable[..., Any], clock: Any) -> None:
+    """Events take as long beside twenty full lines as alone."""
+
+    def cost_s(emulator: Any) -> float:
+        begin = time.process_time()
+        for number in range(300):
+            send(emulator, clock, number, job_id="mine")
+            post = next(post for post in emulator.postman.due(clock.now) if post.job_id == "mine")
+            emulator.postman.tried(post.id, clock.now, taken=True)
+        return time.process_time() - begin
+
+    alone, beside = make_tenant().emulator, make_tenant().emulator
+    for job in range(20):
+        send(beside, clock, *range(MAX_IN_LINE), job_id=f"{job}")
+    assert cost_s(beside) < 10 * cost_s(alone)
 
 
 def test_two_events_change_places(make_tenant: Callable[..., Any], clock: Any) -> None:

@@ -102,6 +102,14 @@ def test_a_url_serves_until_its_end() -> None:
         LINKS.verify(request(GET), END + timedelta(seconds=1))
 
 
+def test_a_path_may_be_escaped_otherwise_than_ours() -> None:
+    """It names the same object, and the signature holds."""
+    sent = request(GET)
+    escaped = Request("GET", sent.target.replace("/4e7d", "/%34e7d", 1).replace(".mp4", "%2Emp4", 1))
+    assert object_ref(escaped) == object_ref(sent) == ObjectRef(KEY)
+    LINKS.verify(escaped, END)
+
+
 @pytest.mark.parametrize("query", ["partNumber=0&uploadId=a", "partNumber=x&uploadId=a", "partNumber=1"])
 def test_a_part_has_a_number_and_an_upload(query: str) -> None:
     """400 InvalidArgument otherwise."""

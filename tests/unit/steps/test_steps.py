@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,8 +46,7 @@ def play(*steps: Step, inputs: Mapping[str, Any] | None = None, **settings: Any)
 
     async def main() -> tuple[RunState, World]:
         loop = cast("VirtualLoop", asyncio.get_running_loop())
-        world = World(loop, 1, Weather(), FOUL_WEATHER_POLICY)
-        world.emulator.config = replace(world.emulator.config, **settings)
+        world = World(loop, 1, Weather(), FOUL_WEATHER_POLICY, **settings)
         process = await world.boot()
         submitted = await process.engine.submit(Submission(Pipeline("p", steps=steps), "r", inputs or {}))
         await process.engine.wait(submitted.run_id)
