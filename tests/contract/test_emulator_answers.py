@@ -134,7 +134,8 @@ def test_each_region_has_its_voices(region: str) -> None:
     query = "asset_source=SYSTEM&asset_type=VOICE_MODEL&limit=100"
     headers = {"X-Auth-Token": emulator.config.token}
     voices = emulator.handle(Request("GET", f"{target}?{query}", headers)).json()["assets"]
-    assert len(voices) >= 19
+    # Of Singapore's 21 printed ids, two are damaged and nowhere corrected.
+    assert len(voices) == {"cn-north-4": 31, "cn-east-3": 31, "ap-southeast-3": 19}[region]
     for voice in voices:
         script = {**SCRIPT, "voice_config": {"voice_asset_id": voice["asset_id"]}}
         assert send(emulator, OPERATIONS["create_video_scripts"], script).status == 200

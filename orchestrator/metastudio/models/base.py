@@ -5,16 +5,14 @@ serve: a request with a typo has to fail here, before it costs a call, while an 
 reference doesn't know (the service is ahead of its document) must never fail a video that is already paid for.
 """
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
-from typing import Any, ClassVar, Final, Self
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     GetCoreSchemaHandler,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -23,9 +21,6 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 from orchestrator.metastudio.conditions.base import Condition
 from orchestrator.metastudio.models.lenient import loosen
 from orchestrator.metastudio.withheld import HIDDEN, is_withheld, with_hidden
-
-#: As the `context` of a validation: the fields alone are checked, not the conditions between them.
-FIELDS_ONLY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class _Model(BaseModel):
@@ -64,9 +59,7 @@ class RequestModel(_Model):
     CONDITIONS: ClassVar[tuple[Condition, ...]] = ()
 
     @model_validator(mode="after")
-    def _meet_conditions(self, info: ValidationInfo) -> Self:
-        if info.context is FIELDS_ONLY:
-            return self
+    def _meet_conditions(self) -> Self:
         unmet = [one for condition in self.CONDITIONS for one in condition(self)]
         if unmet:
             errors = [
