@@ -1,6 +1,7 @@
 """The composition root: the one file that names concrete classes and wires them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from orchestrator.domain.decide import Policy
 from orchestrator.domain.nearest import did_you_mean
 from orchestrator.emulator.config import EmulatorConfig
 from orchestrator.emulator.server import EmulatorServer
-from orchestrator.engine.engine import Engine, EngineSettings
+from orchestrator.engine.engine import Engine, EngineSettings, utc_now
 from orchestrator.engine.poller import PollPolicy
+from orchestrator.engine.retention import Retention
 from orchestrator.errors import RetryClass, UsageError
 from orchestrator.limits.local import LocalLimiter
 from orchestrator.metastudio.auth.credentials import AkSk, Credentials, Token, TokenLogin
@@ -24,8 +26,11 @@ from orchestrator.metastudio.operations import OPERATIONS, RATES
 from orchestrator.metastudio.regions import is_local
 from orchestrator.server.addresses import CallbackAddresses, callback_keys, start_on_kept_port
 from orchestrator.server.admin import AdminServer
+from orchestrator.server.controls import Controls
 from orchestrator.server.engine_reads import EngineReads, EngineSink
 from orchestrator.server.public import CallbackSink, PublicServer
+from orchestrator.server.replay_changes import Replays
+from orchestrator.server.whereabouts import announce, withdraw
 from orchestrator.settings import Settings
 from orchestrator.steps.base import StepError, Surroundings, kinds
 from orchestrator.store.sqlite import SqliteStore
@@ -88,6 +93,7 @@ async def application(
         project_id = await api.project_id() if api else ""
         store = await SqliteStore(path).open()
         stack.push_async_callback(store.close)
+        withdraw(path)  # what a killed process left
         cloud = None
         if api is None:
             cloud = await stack.enter_async_context(_emulator(settings, path))
@@ -109,18 +115,16 @@ async def application(
             address.base = public.url
         resumed = await engine.start(everything=everything)
         stack.push_async_callback(engine.stop)
+        if everything and (keep := settings.retention.finished) is not None:
+            stack.push_async_callback(_beside(Retention(store, keep, clock=utc_now).run()))
         admin_url = None
         if admin:
-            listen, token = settings.admin.listen, settings.admin.token
-            server = AdminServer(
-                EngineReads(engine, store, limiter),
-                host=listen.host,
-                port=listen.port,
-                token=token.get_secret_value() if token else None,
-            )
+            server = _admin_server(settings, engine, store, limiter)
             await server.start()
             stack.push_async_callback(server.stop)
             admin_url = server.url
+            announce(path, admin_url)
+            stack.callback(withdraw, path)
         yield Application(settings, store, engine, api, limiter, cloud, public.url, admin_url, resumed)
 
 
@@ -253,6 +257,32 @@ async def _public_server(
     return server
 
 
+def _beside(work: Coroutine[Any, Any, None]) -> Callable[[], Awaitable[None]]:
+    """Begins the work, which has no end of its own; what is returned ends it."""
+    task = asyncio.get_running_loop().create_task(work)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.wait({task})
+
+    return end
+
+
+def _admin_server(
+    settings: Settings, engine: Engine, store: SqliteStore, limiter: LocalLimiter
+) -> AdminServer:
+    listen, token = settings.admin.listen, settings.admin.token
+    reads = EngineReads(engine, store, limiter)
+    replays = Replays(store, kinds(), settings.region, settings.files.roots)
+    return AdminServer(
+        reads,
+        controls=Controls(engine, reads, replays),
+        host=listen.host,
+        port=listen.port,
+        token=token.get_secret_value() if token else None,
+    )
+
+
 def _engine_settings(settings: Settings, *, emulated: bool) -> EngineSettings:
     engine = settings.engine
     policy = Policy(quiet_time_s=engine.quiet_time_s, lookup_every_s=engine.lookup_every_s)
@@ -262,6 +292,7 @@ def _engine_settings(settings: Settings, *, emulated: bool) -> EngineSettings:
         policy=policy,
         polls=PollPolicy(first_s=engine.poll_first_s, max_s=engine.poll_max_s),
         concurrency=engine.concurrency,
+        grace_s=engine.grace_s,
         out=str(settings.out.resolve()),
     )
 

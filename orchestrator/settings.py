@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_origin
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from orchestrator.domain.durations import seconds
 from orchestrator.errors import UsageError
 from orchestrator.logs import HIDDEN, LogFormat, redact
 from orchestrator.metastudio import regions
@@ -82,9 +84,14 @@ def _state_url(value: str) -> str:
     return value
 
 
+def _age(value: object) -> object:
+    return timedelta(seconds=seconds(value, years=100)) if isinstance(value, str | int | float) else value
+
+
 _ListenOn = Annotated[Listen, BeforeValidator(_listen)]
 _HttpUrl = Annotated[str, AfterValidator(_http_url)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
+_Age = Annotated[timedelta, BeforeValidator(_age)]
 
 
 class _Group(BaseModel):
@@ -171,6 +178,15 @@ class EngineSettings(_Group):
     lookup_every_s: _Seconds = 5.0
     poll_first_s: _Seconds = 15.0
     poll_max_s: _Seconds = 300.0
+    #: What short steps get to end when the process is asked to stop.
+    grace_s: float = Field(5.0, ge=0, le=600)
+
+
+class RetentionSettings(_Group):
+    """How long what is done is kept."""
+
+    #: Finished runs are forgotten so long after their end (90d); for ever when not given.
+    finished: _Age | None = None
 
 
 class LogSettings(_Group):
@@ -197,6 +213,7 @@ class Settings(_Group):
     transfer: TransferSettings = TransferSettings()
     files: FilesSettings = FilesSettings()
     engine: EngineSettings = EngineSettings()
+    retention: RetentionSettings = RetentionSettings()
     #: Folder that finished files are saved in.
     out: Path = Path("out")
     log: LogSettings = LogSettings()
@@ -294,6 +311,8 @@ def _shown(value: object) -> str:
         return HIDDEN
     if isinstance(value, tuple):
         return ", ".join(map(_shown, value))
+    if isinstance(value, timedelta):
+        return f"{value / timedelta(days=1):g}d"
     return "" if value is None else redact(str(value))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tools.docs_adoption import adoption_page
 from tools.docs_catalog import catalog_page
 from tools.docs_emulator import coverage_page
 from tools.docs_markdown import Schema, anchor_of, code, members, page, slug, summary, table
@@ -65,7 +66,7 @@ def _api_step() -> Iterator[str]:
         "its parameters, their limits and an example. [How to call the API](../howto/call-the-api.md) shows one in a "
         "pipeline."
     )
-    yield "These have kinds of their own, which take over what a lost attempt made:"
+    yield "These have kinds of their own, which do more or are easier to write:"
     yield table(
         ["operation", "better"], ([code(name), f"[{kind}](#{slug(kind)})"] for name, kind in ADOPTING.items())
     )
@@ -194,10 +195,14 @@ OWN_CODES = {
     "PARAMETERS": "The values of a step do not fit its kind.",
     "NO_ANSWER": "Requests ended without an answer, and nothing that they made was found.",
     "ROWS": "Some child runs failed.",
+    "ITEMS": "Some items of a step with `foreach` were not done.",
+    "STORE": "The items of a step with `foreach` could not be written down; it is tried again.",
+    "REJECTED": "Somebody rejected what the step asked an approval for.",
     "DEFECT": "A defect in a step kind; the log has the details.",
     "EMPTY_FILE": "A file to be sent has no content.",
     "TOO_LARGE": "A file is larger than its category allows.",
     "BAD_ANSWER": "The API's answer lacks what it should have.",
+    "NO_ROOM": "The tags or the private data of a request leave no room for the mark by which a lost one is found.",
     "NO_FILE": "The asset has no file to download yet.",
     "BAD_PATH": "A file name leads out of the folders that may be read or written.",
     "UNREACHABLE": "MetaStudio could not be reached, so nothing was sent.",
@@ -376,6 +381,7 @@ def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
+    "adoption.md": adoption_page,
     "cli.md": cli_page,
     "settings.md": settings_page,
     "steps.md": steps_page,

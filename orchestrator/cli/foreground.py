@@ -57,7 +57,7 @@ async def carry(app: Application, wanted: Submission) -> Report:
         elif submitted.rows_known:
             output.note(f"{wanted.name}: {count(submitted.rows_known, 'row')} done or under way already")
         await _watch(app, submitted.run_id, events)
-    return await report(app.store, await app.engine.wait(submitted.run_id))
+    return await report(app.store, await app.engine.rest(submitted.run_id))
 
 
 async def emulator_part(app: Application) -> dict[str, Any] | None:
@@ -109,7 +109,7 @@ async def _watch(app: Application, run_id: RunId, events: asyncio.Queue[Event]) 
     async with view:
         follower = asyncio.get_running_loop().create_task(follow())
         try:
-            await app.engine.wait(run_id)
+            await app.engine.rest(run_id)
         finally:
             follower.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -1,95 +1,108 @@
-"""Runs as the state has them, for people and for programs. Reads only, also while a daemon works."""
+"""Runs, for people and for programs: lists, one run, its journal."""
 
-import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from orchestrator.cli import output
 from orchestrator.cli.progress.words import count
-from orchestrator.cli.results import children, summary_json
-from orchestrator.cli.tables import (
-    done_count,
-    events_table,
-    heading,
-    print_table,
-    steps_table,
-    summaries_table,
-)
-from orchestrator.domain import events as ev
+from orchestrator.cli.results import summary_json
+from orchestrator.cli.tables import events_table, heading, print_table, steps_table, summaries_table
 from orchestrator.domain.ids import RunId
-from orchestrator.domain.pipeline import Step
-from orchestrator.domain.run import RunState, RunStatus
-from orchestrator.engine.engine import UnknownRunError
-from orchestrator.engine.loading import load_state
+from orchestrator.domain.nearest import did_you_mean
+from orchestrator.domain.run import RunStatus
+from orchestrator.engine.control import UnknownRunError
 from orchestrator.errors import UsageError
-from orchestrator.store.base import RunFilter, Store, Summary
-from orchestrator.store.sqlite import SqliteStore
+from orchestrator.server.reads import (
+    TOP_LEVEL,
+    EventView,
+    RunDetail,
+    RunQuery,
+    RunReader,
+    RunSummary,
+    StepView,
+)
 
 #: Child runs that `runs show` lists for people; more are for `runs list`.
 _SHOWN_CHILDREN = 20
-_PAGE = 1000
+#: As many as the daemon gives at once.
+_PAGE = 500
 #: Follows every character that an id has.
 _AFTER_ALL = "~"
+#: The newest so many runs are compared with a name that nobody has.
+_COMPARED = 500
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """The runs of one state."""
+async def find(reads: RunReader, wanted: str, *, unique: bool = False) -> RunSummary:
+    """The run with this id, with an id that begins so (in capitals or not), or the newest of this name.
 
-    store: Store
+    `unique`: of several with the name, none. Raises UnknownRunError; UsageError when several ids begin so, or have the
+    name.
+    """
+    beginning = wanted.lower()
+    if wanted and (exact := await reads.run(RunId(beginning))) is not None:
+        return exact.summary
+    near, _ = await reads.runs(RunQuery(), cursor=beginning + _AFTER_ALL, limit=3)
+    matching = [summary for summary in near if summary.id.startswith(beginning)] if wanted else []
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        ids = ", ".join(summary.id for summary in matching[:3])
+        raise UsageError(f"Several runs begin with {wanted}: {ids}, …", hint="Give more of the id.")
+    named = (await reads.runs(RunQuery(name=wanted), limit=4 if unique else 1))[0] if wanted else ()
+    if unique and len(named) > 1:
+        ids = ", ".join(f"{summary.id} ({summary.status.value})" for summary in named[:3])
+        more = ", …" if len(named) > 3 else ""
+        raise UsageError(f"Several runs are called {wanted}: {ids}{more}", hint="Give the id of one.")
+    if named:
+        return named[0]
+    raise UnknownRunError(f"There is no run {wanted!r}.", hint=await _suggestion(reads, wanted))
 
-    @classmethod
-    @asynccontextmanager
-    async def at(cls, path: Path) -> AsyncIterator["History"]:
-        """Opened for reading. Raises StoreError when there is no state at `path`."""
-        store = await SqliteStore(path, read_only=True).open()
-        try:
-            yield cls(store)
-        finally:
-            await store.close()
 
-    async def find(self, wanted: str) -> Summary:
-        """The run with this id, with an id that begins so (in capitals or not), or the newest of this name.
+async def _suggestion(reads: RunReader, wanted: str) -> str:
+    newest, _ = await reads.runs(RunQuery(), limit=_COMPARED)
+    # A name is usually mistyped, an id cut or copied badly: both are looked at.
+    known = dict.fromkeys([*(summary.name for summary in newest), *(summary.id for summary in newest)])
+    near = did_you_mean(wanted, known)
+    meant = f"{near[:1].upper()}{near[1:]} " if near else ""
+    return f"{meant}`orchestrator runs list` shows them."
 
-        Raises UnknownRunError; UsageError when several ids begin so.
-        """
-        beginning = wanted.lower()
-        if (exact := await self.store.summary(RunId(beginning))) is not None:
-            return exact
-        near = await self.store.summaries(RunFilter(), cursor=beginning + _AFTER_ALL, limit=3)
-        matching = [summary for summary in near if summary.id.startswith(beginning)] if wanted else []
-        if len(matching) == 1:
-            return matching[0]
-        if matching:
-            ids = ", ".join(summary.id for summary in matching[:3])
-            raise UsageError(f"Several runs begin with {wanted}: {ids}, …", hint="Give more of the id.")
-        async for summary in self._all():
-            if summary.name == wanted:
-                return summary
-        raise UnknownRunError(f"There is no run {wanted!r}.", hint="`orchestrator runs list` shows them.")
 
-    async def _all(self) -> AsyncIterator[Summary]:
-        cursor = ""
-        while page := await self.store.summaries(RunFilter(), cursor=cursor, limit=_PAGE):
-            for summary in page:
-                yield summary
-            cursor = page[-1].id
+async def all_runs(reads: RunReader, query: RunQuery) -> AsyncIterator[RunSummary]:
+    """Every run asked for, newest first."""
+    cursor: str | None = None
+    while True:
+        page, cursor = await reads.runs(query, cursor=cursor, limit=_PAGE)
+        for summary in page:
+            yield summary
+        if cursor is None:
+            return
 
 
 async def list_runs(
-    history: History, *, status: Sequence[str], parent: str | None, limit: int, cursor: str, as_json: bool
+    reads: RunReader,
+    *,
+    status: Sequence[str],
+    parent: str | None,
+    limit: int,
+    cursor: str,
+    as_json: bool,
+    pipeline: str = "",
+    name: str = "",
 ) -> None:
     """Prints a page of runs."""
-    which = RunFilter(
+    query = RunQuery(
         status=frozenset(map(RunStatus, status)),
-        parent=None if parent is None else (await history.find(parent)).id,
-        top_level=parent is None,
+        parent=TOP_LEVEL if parent is None else (await find(reads, parent)).id,
+        name=name,
+        pipeline=pipeline,
     )
-    found = await history.store.summaries(which, cursor=cursor, limit=limit + 1)
-    page = found[:limit]
+    page: list[RunSummary] = []
+    more: str | None = cursor or None
+    while len(page) < limit:
+        found, more = await reads.runs(query, cursor=more, limit=min(_PAGE, limit - len(page)))
+        page += found
+        if more is None:
+            break
     if as_json:
         for summary in page:
             output.json_result(summary_json(summary), one_line=True)
@@ -98,57 +111,59 @@ async def list_runs(
         output.note("no runs")
         return
     print_table(summaries_table(page))
-    if len(found) > limit:
-        output.note(f"more: --cursor {page[-1].id}")
+    if more is not None:
+        output.note(f"more: --cursor {more}")
 
 
-async def show_run(history: History, wanted: str, *, events: bool, as_json: bool) -> None:
+async def show_run(reads: RunReader, wanted: str, *, events: bool, as_json: bool) -> None:
     """Prints everything about one run."""
-    summary = await history.find(wanted)
-    state = await load_state(history.store, summary.id, {})
-    assert state is not None, "a summary has a journal"
-    journal = await history.store.journal(summary.id) if events else []
-    below = [child async for child in children(history.store, summary.id)]
+    summary = await find(reads, wanted)
+    detail = await reads.run(summary.id)
+    if detail is None:
+        raise UnknownRunError(f"The run {summary.id} is no longer there.")
+    journal = await reads.events(summary.id, 0) if events else []
+    below = [child async for child in all_runs(reads, RunQuery(parent=summary.id))]
     if as_json:
-        shown = {
-            **summary_json(summary),
-            "steps_done": done_count(state),
-            "inputs": dict(state.inputs),
-            "outputs": dict(state.outputs),
-            "steps": [_step_json(state, step) for step in _steps(state)],
-            "children": [summary_json(child) for child in below],
-        }
-        if events:
-            shown["events"] = [_event_json(event) for event in journal]
-        output.json_result(shown)
+        output.json_result(_document(detail, below, journal if events else None))
         return
-    print_table(heading(summary, state))
-    if steps := _steps(state):
+    print_table(heading(detail))
+    if detail.steps:
         output.result("")
-        print_table(steps_table(state, steps))
+        print_table(steps_table(detail))
     if below:
         output.result("")
-        _print_children(summary, below)
+        _print_children(detail.summary, below)
     if journal:
         output.result("")
         print_table(events_table(journal))
 
 
-def _steps(state: RunState) -> Sequence[Step]:
-    return () if state.rows_total is not None else state.all_steps
+def _document(
+    detail: RunDetail, below: Sequence[RunSummary], journal: Sequence[EventView] | None
+) -> dict[str, Any]:
+    shown = {
+        **summary_json(detail.summary),
+        "inputs": dict(detail.inputs),
+        "outputs": dict(detail.outputs),
+        "steps": [_step_json(step) for step in detail.steps],
+        "children": [summary_json(child) for child in below],
+    }
+    if journal is not None:
+        shown["events"] = [event_json(event) for event in journal]
+    return shown
 
 
-def _step_json(state: RunState, step: Step) -> dict[str, Any]:
-    found = state.steps[step.id]
-    error = found.error
+def _step_json(step: StepView) -> dict[str, Any]:
+    error = step.error
     return {
         "id": step.id,
         "uses": step.uses,
-        "status": found.status.value,
-        "attempts": found.attempt,
-        "started_at": found.started_at.isoformat() if found.started_at else None,
-        "ended_at": found.ended_at.isoformat() if found.ended_at else None,
-        "outputs": dict(found.outputs),
+        "status": step.status.value,
+        "attempts": step.attempt,
+        "waiting_for": step.waiting_for or None,
+        "started_at": step.started_at.isoformat() if step.started_at else None,
+        "ended_at": step.finished_at.isoformat() if step.finished_at else None,
+        "outputs": dict(step.outputs),
         "error": None
         if error is None
         else {
@@ -161,18 +176,19 @@ def _step_json(state: RunState, step: Step) -> dict[str, Any]:
     }
 
 
-def _event_json(event: ev.Event) -> dict[str, Any]:
+def event_json(event: EventView) -> dict[str, Any]:
+    """A line of the journal as `--json` shows it, without the run that it belongs to."""
     return {
         "seq": event.seq,
         "at": event.at.isoformat(),
-        "type": event.body.TYPE,
+        "type": event.type,
         "step": event.step,
         "attempt": event.attempt,
-        "payload": json.loads(ev.encode(event.body)),
+        "payload": dict(event.payload),
     }
 
 
-def _print_children(summary: Summary, below: Sequence[Summary]) -> None:
+def _print_children(summary: RunSummary, below: Sequence[RunSummary]) -> None:
     # What needs a look comes first; within that, the order of the table.
     ordered = sorted(below, key=lambda child: (child.status is RunStatus.SUCCEEDED, child.id))
     print_table(summaries_table(ordered[:_SHOWN_CHILDREN]))

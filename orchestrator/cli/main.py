@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import api, config, daemon, demo, emulator, output, pipelines, runs
+from orchestrator.cli import api, config, daemon, db, demo, emulator, output, pipelines, runs
 from orchestrator.cli import run as run_verb
 from orchestrator.cli.places import reason
 from orchestrator.errors import OrchestratorError
@@ -104,6 +104,7 @@ app.command("schema")(pipelines.schema)
 app.add_typer(api.app, name="api")
 app.command("emulator")(emulator.emulator)
 app.add_typer(config.app, name="config")
+app.add_typer(db.app, name="db")
 
 
 @app.command("version")

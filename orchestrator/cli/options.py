@@ -1,5 +1,6 @@
 """Options that several commands share, each written once."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,12 +8,38 @@ import typer
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
+
+class Status(StrEnum):
+    """As `domain.run.RunStatus`, which would take pydantic with it."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Settings file.", show_default=False)
 ]
 StateOption = Annotated[
     str | None,
     typer.Option("--state", metavar="URL", help="Where runs are kept: sqlite:///PATH.", show_default=False),
+]
+DaemonOption = Annotated[
+    str | None,
+    typer.Option(
+        "--daemon",
+        metavar="URL",
+        help="Ask the daemon with this admin address, whatever the state.",
+        show_default=False,
+    ),
+]
+RunStatusOption = Annotated[
+    list[Status] | None,
+    typer.Option("--status", metavar="STATUS", help="Only these; may be repeated.", show_default=False),
 ]
 LogLevelOption = Annotated[
     LogLevel | None,

@@ -18,6 +18,7 @@ _REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.ENAMETOOLONG: "the name is too long",
+    errno.ECONNREFUSED: "nobody listens there",
     errno.EADDRINUSE: "the port is in use",
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }

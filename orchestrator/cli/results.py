@@ -12,6 +12,8 @@ from orchestrator.domain import events as ev
 from orchestrator.domain.ids import RunId
 from orchestrator.domain.run import RunStatus
 from orchestrator.metastudio.errors import ConnectFailed
+from orchestrator.server.reads import RunSummary
+from orchestrator.server.state_reads import summary_view
 from orchestrator.store.base import RunFilter, Store, Summary
 
 _PAGE = 500
@@ -64,7 +66,10 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` shows it, without the emulator's part."""
-        return {"run": summary_json(self.run), "runs": [result.to_json() for result in self.results]}
+        return {
+            "run": summary_json(summary_view(self.run)),
+            "runs": [result.to_json() for result in self.results],
+        }
 
 
 async def report(store: Store, run: Summary) -> Report:
@@ -92,6 +97,12 @@ async def children(store: Store, parent: RunId) -> AsyncIterator[Summary]:
 
 
 async def _result(store: Store, run: Summary) -> Result:
+    if run.status is RunStatus.PAUSED:
+        hint = f"See to the cause, then `orchestrator runs resume {run.id}` and the same command again."
+        return Result(run.id, run.name, run.status, error=ev.ErrorInfo(f"paused: {run.reason}", hint))
+    if run.status is RunStatus.CANCELLED:
+        why = f"cancelled: {run.reason}" if run.reason else "cancelled"
+        return Result(run.id, run.name, run.status, error=ev.ErrorInfo(why))
     # The last event of a run that is over says what came of it.
     for event in await store.journal(run.id, max(0, run.seq - 1)):
         match event.body:
@@ -104,7 +115,7 @@ async def _result(store: Store, run: Summary) -> Result:
     return Result(run.id, run.name, run.status, error=ev.ErrorInfo(run.error or run.status.value, run.hint))
 
 
-def summary_json(run: Summary) -> dict[str, Any]:
+def summary_json(run: RunSummary) -> dict[str, Any]:
     """A run's summary as `--json` shows it. Times are RFC 3339 in UTC."""
     shown: dict[str, Any] = {
         "id": run.id,
@@ -112,17 +123,21 @@ def summary_json(run: Summary) -> dict[str, Any]:
         "pipeline": run.pipeline,
         "status": run.status.value,
         "created_at": run.created_at.isoformat(),
-        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        "ended_at": run.finished_at.isoformat() if run.finished_at else None,
         "steps_total": run.steps_total,
         "steps_done": run.steps_done,
-        "error": run.error or None,
-        "hint": run.hint or None,
+        "reason": run.reason or None,
+        "error": run.error.message if run.error else None,
+        "hint": (run.error.hint or None) if run.error else None,
+        "parent": run.parent,
+        "replays": run.replays,
     }
-    if run.rows_total is not None:
+    if run.children_total:
         shown["rows"] = {
-            "total": run.rows_total,
+            "total": run.children_total,
             "succeeded": run.children_succeeded,
             "failed": run.children_failed,
+            "paused": run.children_paused,
         }
     return shown
 
@@ -189,5 +204,10 @@ def _closing(found: Report) -> str:
     total = len(found.results)
     if total == 1:
         return f"{run.name}: {run.status.value}{duration}"
-    failed = f", {count(total - found.succeeded, 'run')} failed" if found.succeeded < total else ""
-    return f"{run.name}: {found.succeeded:,} of {total:,} succeeded{failed}{duration}"
+    paused = sum(result.status is RunStatus.PAUSED for result in found.results)
+    failed = total - found.succeeded - paused
+    parts = [
+        *([f"{count(failed, 'run')} failed"] if failed else []),
+        *([f"{count(paused, 'run')} paused"] if paused else []),
+    ]
+    return ", ".join([f"{run.name}: {found.succeeded:,} of {total:,} succeeded", *parts]) + duration

@@ -1,38 +1,39 @@
-"""`orchestrator runs`: what became of runs, straight from the state."""
+"""`orchestrator runs`: what became of runs, and what is to become of them."""
 
 from collections.abc import Awaitable, Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from orchestrator.cli.options import ConfigOption, JsonOption, StateOption
+from orchestrator.cli import runs_control
+from orchestrator.cli.options import ConfigOption, DaemonOption, JsonOption, RunStatusOption, StateOption
 
 if TYPE_CHECKING:
-    from orchestrator.cli.history import History
+    from orchestrator.cli.daemon_client import DaemonClient
+    from orchestrator.server.reads import RunReader
 
-app = typer.Typer(help="Look at runs.")
+T = TypeVar("T")
 
+app = typer.Typer(help="Look at runs, and steer them.")
 
-class Status(StrEnum):
-    """As `domain.run.RunStatus`, which would take pydantic with it."""
-
-    CREATED = "created"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Its id, the id's beginning, or its name.", show_default=False)
+]
 
 
 @app.command("list")
 def list_(
     *,
     state: StateOption = None,
-    status: Annotated[
-        list[Status] | None,
-        typer.Option(metavar="STATUS", help="Only these; may be repeated.", show_default=False),
-    ] = None,
+    daemon: DaemonOption = None,
+    status: RunStatusOption = None,
+    pipeline: Annotated[
+        str, typer.Option(metavar="NAME", help="Only runs of this pipeline.", show_default=False)
+    ] = "",
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="Only runs of this name.", show_default=False)
+    ] = "",
     parent: Annotated[
         str | None,
         typer.Option(metavar="RUN", help="The runs of this one's rows.", show_default=False),
@@ -52,44 +53,118 @@ def list_(
 
     _read(
         state,
+        daemon,
         config,
-        lambda history: list_runs(
-            history, status=status or (), parent=parent, limit=limit, cursor=cursor or "", as_json=as_json
+        lambda reads, _: list_runs(
+            reads,
+            status=status or (),
+            parent=parent,
+            limit=limit,
+            cursor=cursor or "",
+            as_json=as_json,
+            pipeline=pipeline,
+            name=name,
         ),
     )
 
 
 @app.command("show")
 def show(
-    run: Annotated[
-        str,
-        typer.Argument(metavar="RUN", help="Its id, the id's beginning, or its name.", show_default=False),
-    ],
+    run: RunArgument,
     *,
     state: StateOption = None,
+    daemon: DaemonOption = None,
     events: Annotated[bool, typer.Option("--events", help="Also print the journal.")] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Show one run and its steps.
 
-    With attempts, outputs and errors. Of several runs with the same name, the newest.
+    With attempts, outputs, errors, and what they wait for. Of several runs with the same name, the newest.
     """
     from orchestrator.cli.history import show_run
 
-    _read(state, config, lambda history: show_run(history, run, events=events, as_json=as_json))
+    _read(state, daemon, config, lambda reads, _: show_run(reads, run, events=events, as_json=as_json))
 
 
-def _read(state: str | None, config: Path | None, work: "Callable[[History], Awaitable[None]]") -> None:
-    from orchestrator.app import state_path
-    from orchestrator.cli.history import History
+@app.command("logs")
+def logs(
+    run: RunArgument,
+    *,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what happens, until the run is over.")
+    ] = False,
+    state: StateOption = None,
+    daemon: DaemonOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> int:
+    """Print a run's journal, a line an event.
+
+    With errors, what to do about them, and request ids.
+    """
+    from orchestrator.cli.process import StoppedError
+    from orchestrator.cli.runs_watching import show_logs
+
+    try:
+        _read(
+            state,
+            daemon,
+            config,
+            lambda reads, near: show_logs(reads, near, run, follow=follow, as_json=as_json),
+        )
+    except StoppedError as stopped:
+        return stopped.exit_code
+    return 0
+
+
+@app.command("watch")
+def watch(
+    run: RunArgument,
+    *,
+    state: StateOption = None,
+    daemon: DaemonOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> int:
+    """Watch a run until it is over.
+
+    Exit code 1 unless it succeeded. Where stdout is no terminal, a line a change; with --json, an object a line.
+    """
+    from orchestrator.cli.process import StoppedError
+    from orchestrator.cli.runs_watching import watch_run
+
+    try:
+        status = _read(
+            state, daemon, config, lambda reads, near: watch_run(reads, near, run, as_json=as_json)
+        )
+    except StoppedError as stopped:
+        return stopped.exit_code
+    return 0 if status.value == "succeeded" else 1
+
+
+app.command("cancel")(runs_control.cancel)
+app.command("pause")(runs_control.pause)
+app.command("resume")(runs_control.resume)
+app.command("retry")(runs_control.retry)
+app.command("replay")(runs_control.replay)
+app.command("approve")(runs_control.approve)
+
+
+def _read(
+    state: str | None,
+    daemon: str | None,
+    config: Path | None,
+    work: "Callable[[RunReader, DaemonClient | None], Awaitable[T]]",
+) -> T:
     from orchestrator.cli.process import complete
+    from orchestrator.cli.runs_place import reading
     from orchestrator.cli.startup import start
 
     settings = start({"state": state}, config, quiet=True)
 
-    async def read() -> None:
-        async with History.at(state_path(settings)) as history:
-            await work(history)
+    async def read() -> T:
+        async with reading(settings, daemon) as (reads, near):
+            return await work(reads, near)
 
-    complete(read())
+    return complete(read())

@@ -1,6 +1,5 @@
 """Runs as tables for people: cut to the terminal's width there, whole in pipes."""
 
-import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,20 +12,24 @@ from rich.text import Text
 from orchestrator.cli import output
 from orchestrator.cli.progress.words import took
 from orchestrator.cli.results import error_text, text
-from orchestrator.domain import events as ev
-from orchestrator.domain.pipeline import Step
-from orchestrator.domain.run import RunState, StepStatus
-from orchestrator.store.base import Summary
+from orchestrator.domain.run import RunStatus, StepStatus
+from orchestrator.server.reads import EventView, RunDetail, RunSummary
 
 _STYLES = {
     "succeeded": "green",
     "failed": "red",
     "cancelled": "yellow",
+    "cancelling": "yellow",
+    "paused": "magenta",
+    "held": "magenta",
     "running": "cyan",
+    "sent": "cyan",
     "waiting": "blue",
     "unknown": "yellow",
     "retrying": "yellow",
 }
+#: What somebody, or the quota, put an end to.
+_STOPPED = frozenset({RunStatus.PAUSED, RunStatus.CANCELLING, RunStatus.CANCELLED})
 #: Whoever reads from a pipe wants whole values, not those that fit.
 _ENDLESS = 100_000
 #: Columns from which errors have room in a list of runs.
@@ -50,7 +53,7 @@ def print_table(table: Table) -> None:
     output.result("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 
 
-def summaries_table(page: Sequence[Summary]) -> Table:
+def summaries_table(page: Sequence[RunSummary]) -> Table:
     """Runs, a line each: all that is known of them where there is room, id, name and status everywhere."""
     ids = [str(summary.id) for summary in page]
     columns: dict[str, list[Text]] = {
@@ -60,12 +63,13 @@ def summaries_table(page: Sequence[Summary]) -> Table:
         "DONE": [Text(_done(summary)) for summary in page],
         "CREATED": [Text(summary.created_at.astimezone(UTC).strftime("%m-%d %H:%MZ")) for summary in page],
         "TOOK": [
-            Text(took(summary.ended_at - summary.created_at) if summary.ended_at else "") for summary in page
+            Text(took(summary.finished_at - summary.created_at) if summary.finished_at else "")
+            for summary in page
         ],
-        "ERROR": [Text(summary.error) for summary in page],
+        "ERROR": [Text(_why(summary)) for summary in page],
     }
     width = _width()
-    if width < _WIDE or not any(summary.error for summary in page):
+    if width < _WIDE or not any(map(_why, page)):
         del columns["ERROR"]
     for column in _DROPPED:
         if column in columns and not _fits(columns, width):
@@ -100,83 +104,91 @@ def _telling_length(ids: Sequence[str]) -> int:
     return max(map(len, ids), default=0)
 
 
-def _done(summary: Summary) -> str:
-    if summary.rows_total is not None:
-        return f"{summary.children_succeeded:,}/{summary.rows_total:,}"
+def _why(summary: RunSummary) -> str:
+    """What went wrong, or why it stands still."""
+    if summary.error is not None:
+        return summary.error.message
+    return summary.reason if summary.status in _STOPPED else ""
+
+
+def _done(summary: RunSummary) -> str:
+    if summary.children_total:
+        return f"{summary.children_succeeded:,}/{summary.children_total:,}"
     return f"{summary.steps_done}/{summary.steps_total}"
 
 
-def done_count(state: RunState) -> int:
-    """How many of the pipeline's steps did their work or had none to do; 0 for a run with rows."""
-    if state.rows_total is not None:
-        return 0
-    done = {StepStatus.SUCCEEDED, StepStatus.SKIPPED}
-    return sum(state.steps[step.id].status in done for step in state.pipeline.steps)
-
-
-def heading(summary: Summary, state: RunState) -> Table:
+def heading(detail: RunDetail) -> Table:
     """What there is to know of a run as a whole."""
+    summary = detail.summary
     table = Table.grid(padding=(0, 2))
     table.add_row("run", summary.id)
     table.add_row("name", Text(summary.name))
     table.add_row("pipeline", f"{summary.pipeline} ({summary.definition[:12]})")
     table.add_row("status", _status(summary.status.value))
-    if summary.rows_total is not None:
+    if summary.reason and summary.status in _STOPPED:
+        table.add_row("why", Text(summary.reason))
+    elif summary.reason and not summary.children_total:
+        table.add_row("waits for", Text(summary.reason))
+    if summary.children_total:
         failed = f", {summary.children_failed:,} failed" if summary.children_failed else ""
-        table.add_row("rows done", _done(summary) + failed)
+        paused = f", {summary.children_paused:,} paused" if summary.children_paused else ""
+        table.add_row("rows done", _done(summary) + failed + paused)
     else:
-        table.add_row("steps done", f"{done_count(state)}/{summary.steps_total}")
+        table.add_row("steps done", _done(summary))
     table.add_row("created", summary.created_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ"))
-    if summary.ended_at:
-        table.add_row("took", took(summary.ended_at - summary.created_at))
-    if state.parent:
-        table.add_row("parent", state.parent)
-    for name, value in state.outputs.items():
+    if summary.finished_at:
+        table.add_row("took", took(summary.finished_at - summary.created_at))
+    if summary.parent:
+        table.add_row("parent", summary.parent)
+    if summary.replays:
+        table.add_row("replays", summary.replays)
+    for name, value in detail.outputs.items():
         table.add_row("output", Text(f"{name} = {text(value)}"))
-    if state.error is not None:
-        table.add_row("error", Text(error_text(state.error), style="red"))
-    if summary.hint:
-        table.add_row("hint", Text(summary.hint))
+    if summary.error is not None:
+        table.add_row("error", Text(error_text(summary.error), style="red"))
+        if summary.error.hint:
+            table.add_row("hint", Text(summary.error.hint))
     return table
 
 
-def steps_table(state: RunState, steps: Sequence[Step]) -> Table:
-    """The steps, a line each, with what they brought or why they failed. Advice that the heading gives is not repeated."""
-    given = {"", state.error.hint if state.error else ""}
+def steps_table(detail: RunDetail) -> Table:
+    """The steps, a line each, with what they brought, wait for or failed of. Advice of the heading is not repeated."""
+    summary = detail.summary
+    given = {"", summary.error.hint if summary.error else ""}
     table = _table("STEP", "USES", "STATUS", "TRIES", "TOOK", "OUTPUTS")
-    for step in steps:
-        found = state.steps[step.id]
-        duration = found.ended_at - found.started_at if found.started_at and found.ended_at else None
-        if found.error is not None:
-            shown = Text(error_text(found.error), style="red")
-            if found.error.hint not in given:
-                given.add(found.error.hint)
-                shown.append(f" {found.error.hint}", style="default")
+    for step in detail.steps:
+        duration = step.finished_at - step.started_at if step.started_at and step.finished_at else None
+        if step.waiting_for:
+            shown = Text(step.waiting_for)
+        elif step.error is not None:
+            shown = Text(error_text(step.error), style="red")
+            if step.error.hint not in given:
+                given.add(step.error.hint)
+                shown.append(f" {step.error.hint}", style="default")
         else:
-            shown = Text("  ".join(f"{name}={text(value)}" for name, value in found.outputs.items()))
+            shown = Text("  ".join(f"{name}={text(value)}" for name, value in step.outputs.items()))
         table.add_row(
             step.id,
             step.uses,
-            _step_status(state, found.status),
-            str(found.attempt),
+            _step_status(summary.status, step.status),
+            str(step.attempt),
             took(duration) if duration else "",
             shown,
         )
     return table
 
 
-def events_table(journal: Sequence[ev.Event]) -> Table:
+def events_table(journal: Sequence[EventView]) -> Table:
     """The journal."""
     table = _table("SEQ", "AT", "EVENT", "STEP", "TRY", "PAYLOAD")
     for event in journal:
-        payload = json.loads(ev.encode(event.body))
         table.add_row(
             str(event.seq),
             event.at.astimezone(UTC).strftime("%H:%M:%S.%f")[:-3],
-            event.body.TYPE,
+            event.type,
             event.step or "",
             "" if event.attempt is None else str(event.attempt),
-            Text(json.dumps(payload, ensure_ascii=False) if payload else ""),
+            Text(text(event.payload) if event.payload else ""),
         )
     return table
 
@@ -195,8 +207,8 @@ def _width() -> int:
     return _ENDLESS if output.is_plain(sys.stdout) else shutil.get_terminal_size().columns
 
 
-def _step_status(state: RunState, status: StepStatus) -> Text:
-    if status is StepStatus.PENDING and state.status.over:
+def _step_status(run: RunStatus, status: StepStatus) -> Text:
+    if status is StepStatus.PENDING and run.over:
         return Text("not reached", style="dim")
     return _status(status.value)
 

@@ -1,6 +1,5 @@
 """The keys of a definition: the one description that the loader, the lint and the JSON Schema come from."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
@@ -8,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from orchestrator.definition import schedule
 from orchestrator.definition.inputs import ENDING_PATTERN, AnyInput
+from orchestrator.domain.durations import seconds
 from orchestrator.errors import RetryClass
 
 #: Names that expressions use, so without `-` and `.`.
@@ -25,36 +25,16 @@ RULES: Final[Mapping[str, str]] = {
 }
 #: Sections of steps, in the order in which they run: a step may use what earlier sections did.
 SECTIONS: Final = ("steps", "on_failure", "finally")
-_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
-_SECONDS: Final[Mapping[str, float]] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-#: Keys that INTERFACE promises and the engine does not carry out yet, by the mapping they belong to.
-NOT_YET: Final[Mapping[str, str]] = {
-    "foreach": "`foreach` is not supported yet; put one row for each item into a table (`rows`)",
-    "max_parallel": "`max_parallel` is not supported yet; limit the rows under way with `concurrency`",
-}
-
-
-def seconds(value: Any) -> float:
-    """The duration `30m`, `1h30m`, `45s`, `500ms` or a plain number, in seconds; raises ValueError."""
-    total: float | None = None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        total = float(value)
-    elif (
-        isinstance(value, str)
-        and (parts := _DURATION.findall(value))
-        and "".join(a + b for a, b in parts) == value
-    ):
-        total = sum(float(number) * _SECONDS[unit] for number, unit in parts)
-    if total is None:
-        raise ValueError("has to be a duration such as 45s, 30m, 6h or a number of seconds")
-    if not 0 < total <= 366 * 86400:
-        raise ValueError("has to be longer than nothing and no longer than a year")
-    return total
 
 
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _items(value: Any) -> Any:
+    if not isinstance(value, list) and not (isinstance(value, str) and "${{" in value):
+        raise ValueError("has to be a list, or an expression whose value is one")
+    return value
 
 
 def _condition(value: Any) -> Any:
@@ -80,6 +60,7 @@ Needs = Annotated[
     BeforeValidator(_listed),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
+Items = Annotated[Any, BeforeValidator(_items), WithJsonSchema({"type": ["string", "array"]})]
 Condition = Annotated[str, BeforeValidator(_condition), WithJsonSchema({"type": ["string", "boolean"]})]
 
 
@@ -116,10 +97,17 @@ class StepPart(Part):
         description="Steps that have to be done before, besides those whose outputs are used.",
     )
     if_: Condition | None = Field(None, alias="if", description="The step is skipped unless this holds.")
+    foreach: Items = Field(
+        None,
+        description="A list: the step is done once for each item, known as `item` (and its `index`) in `with`.",
+    )
+    max_parallel: int | None = Field(None, ge=1, description="Items of `foreach` under way at once.")
     retry: RetryPart = Field(
         default_factory=RetryPart, description="How often and how patiently to try again."
     )
-    timeout: Duration | None = Field(None, description="For the whole step, waiting included.")
+    timeout: Duration | None = Field(
+        None, description="For the whole step, waiting included; with `foreach`, for each item."
+    )
     continue_on_error: bool = Field(False, description="Whether the run goes on when the step fails.")
 
 

@@ -5,7 +5,7 @@ Works on the tree rather than on the finished pipeline, so that every mistake is
 
 import graphlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,9 +20,12 @@ from orchestrator.definition.uploads import unfit_categories
 from orchestrator.domain import expressions
 from orchestrator.domain.expressions import ExpressionError, Reference
 from orchestrator.domain.nearest import did_you_mean
+from orchestrator.domain.pipeline import FOREACH_OUTPUTS
 
-RUN_MEMBERS: Final = frozenset({"id", "name", "failed", "status"})
+RUN_MEMBERS: Final = frozenset({"id", "name", "failed", "cancelled", "status"})
 _ROOTS: Final = frozenset({"inputs", "steps", "row", "run"})
+#: Known where a step with `foreach` is given its parameters.
+_ITEM_ROOTS: Final = frozenset({"item", "index"})
 _INPUT: Final[TypeAdapter[AnyInput]] = TypeAdapter(AnyInput)
 
 
@@ -160,8 +163,14 @@ class _Lint:
 
     def _step_expressions(self, step: StepNode) -> None:
         where = _Where(_ROOTS, step.section, step)
+        items = step.node.values.get("foreach")
+        if items is not None:
+            self._expressions(items, where)
+        elif "max_parallel" in step.node.values:
+            place = step.node.keys["max_parallel"]
+            self._source.report(place, Code.NEEDS_KEY, "`max_parallel` has no meaning without `foreach`")
         if (given := step.node.values.get("with")) is not None:
-            self._expressions(given, where)
+            self._expressions(given, where if items is None else replace(where, roots=_ROOTS | _ITEM_ROOTS))
         condition = step.node.values.get("if")
         if isinstance(condition, Scalar) and isinstance(condition.value, str):
             if "${{" in condition.value:
@@ -236,6 +245,8 @@ class _Lint:
             self._source.report(place, Code.UNKNOWN_STEP, message)
             return
         outputs = step.kind.outputs if step.kind else None
+        if "foreach" in step.node.values:
+            outputs = FOREACH_OUTPUTS
         if len(name.path) > 1 and outputs is not None and name.path[1] not in outputs:
             near = did_you_mean(name.path[1], outputs) or f"known: {', '.join(sorted(outputs)) or 'none'}"
             self._source.report(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.definition import mistakes, tree
-from orchestrator.definition.grammar import NOT_YET, SECTIONS, DefaultsPart, PipelinePart, RetryPart, StepPart
+from orchestrator.definition.grammar import SECTIONS, DefaultsPart, PipelinePart, RetryPart, StepPart
 from orchestrator.definition.inputs import spec_of
 from orchestrator.definition.kinds import StepKinds
 from orchestrator.definition.lint import lint
@@ -48,21 +48,12 @@ def check_text(
     for title in SECTIONS:
         if isinstance(section := root.values.get(title), tree.Mapping):
             gather(source, section)
-            _set_aside_unsupported(source, section)
     part = mistakes.report(source, root, tree.Place(1, 1), PipelinePart)
     needs = lint(source, root, kinds)
     if source.problems or not isinstance(part, PipelinePart):
         return None, _in_order(source.problems)
     triggers = root.values["on"].plain() if "on" in root.values else {}
     return _pipeline(part, needs, triggers, folder), []
-
-
-def _set_aside_unsupported(source: tree.Source, section: tree.Mapping) -> None:
-    for step in section.values.values():
-        if isinstance(step, tree.Mapping):
-            for key in NOT_YET.keys() & step.values.keys():
-                source.report(step.keys[key], Code.UNSUPPORTED, NOT_YET[key])
-                del step.values[key]
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:
@@ -101,6 +92,8 @@ def _step(name: str, part: StepPart, needs: tuple[str, ...], defaults: DefaultsP
         retry=_retry(part.retry, defaults.retry),
         timeout_s=part.timeout if part.timeout is not None else defaults.timeout,
         continue_on_error=part.continue_on_error,
+        foreach=part.foreach,
+        max_parallel=part.max_parallel,
     )
 
 

@@ -33,7 +33,7 @@ class Code(StrEnum):
     UNKNOWN_KEY = "D201", "A key that the definition language does not have."
     MISSING_KEY = "D202", "A required key is missing."
     WRONG_VALUE = "D203", "A value has the wrong type, form or range."
-    UNSUPPORTED = "D204", "A part of the definition language that this version does not carry out yet."
+    NEEDS_KEY = "D204", "A key that has no meaning without another one."
     NAME_TWICE = "D205", "Two steps share a name."
 
     UNKNOWN_KIND = "D301", "`uses` names a step kind that does not exist."
@@ -45,7 +45,7 @@ class Code(StrEnum):
     SELF_REFERENCE = "D307", "A step uses its own outputs or waits for itself."
 
     EXPRESSION = "D401", "An expression cannot be read."
-    UNKNOWN_ROOT = "D402", "An expression uses a name that is not inputs, steps, row or run."
+    UNKNOWN_ROOT = "D402", "An expression uses a name that is not known where it stands."
     UNKNOWN_INPUT = "D403", "An expression uses an input that is not declared."
     UNKNOWN_STEP = "D404", "An expression uses a step that does not exist or has not run by then."
     UNKNOWN_OUTPUT = "D405", "An expression uses an output that the step kind does not have."

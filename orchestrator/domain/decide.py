@@ -5,7 +5,7 @@ appends the records, applies them, asks again until there are none, and only the
 repeated as long as their outcome is not in the journal; the engine drops those that it has under way.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,6 +33,8 @@ class Policy:
     patience_s: float = 3600.0
     #: Child runs created by one action.
     spawn_chunk: int = 100
+    #: Step kinds whose work can be called off, each with the output that names what it started (None: it only waits).
+    callable_off: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,15 @@ class Perform:
     step: Step
     attempt: int
     params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """As `Perform`, for a step that is done once for each of some items."""
+
+    step: Step
+    attempt: int
+    items: Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,16 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class CallOff:
+    """Stop what the step started or waits for: its run was cancelled."""
+
+    step: Step
+    attempt: int
+    params: dict[str, Any]
+    correlation: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpawnChildren:
     """Create the child runs of rows `start` to `stop` (exclusive)."""
 
@@ -72,7 +93,8 @@ class SpawnChildren:
     stop: int
 
 
-Action = Perform | LookUp | Check | SpawnChildren
+StepAction = Perform | FanOut | LookUp | Check | CallOff
+Action = StepAction | SpawnChildren
 
 
 @dataclass(slots=True)
@@ -90,81 +112,208 @@ def decide(state: RunState, now: datetime, policy: Policy) -> Decision:
     """What to record and what to do, given what has happened to a run."""
     decision = Decision()
     if state.status.over:
+        if state.status is RunStatus.FAILED and state.children_succeeded == state.rows_total:
+            # Its failed rows went on one by one, and the last of them is done.
+            decision.records.append(ev.RunSucceeded({"rows": state.rows_total}))
         return decision
     if state.status is RunStatus.CREATED:
         decision.records.append(ev.RunStarted())
     elif state.rows_total is not None:
         _decide_rows(state, state.rows_total, policy, decision)
     else:
-        _decide_steps(state, now, policy, decision)
+        _Steps(state, now, policy, decision).decide()
     return decision
 
 
 def _decide_rows(state: RunState, total: int, policy: Policy, decision: Decision) -> None:
-    over = state.children_succeeded + state.children_failed
     under_way = state.children_own - state.children_own_over
-    room = max(0, (state.pipeline.concurrency_limit or total) - under_way)
+    if state.status is RunStatus.CANCELLING:
+        # Its own child runs have been told; those that it shares with another run go on.
+        if under_way <= 0:
+            decision.records.append(ev.RunCancelled())
+        return
+    if state.status is RunStatus.PAUSED:
+        return
+    over = state.children_succeeded + state.children_failed
+    # A held row gives its place away: the others would wait for a person with it.
+    room = max(0, (state.pipeline.concurrency_limit or total) - max(0, under_way - state.children_paused))
     stop = min(total, state.children_created + min(room, policy.spawn_chunk))
     if stop > state.children_created:
         decision.actions.append(SpawnChildren(state.children_created, stop))
-    if over < total:
+    if over < total or state.children_created < total:
         return
     if state.children_failed:
-        message = f"{state.children_failed} of {total} rows failed."
-        decision.records.append(ev.RunFailed(ev.ErrorInfo(message, "See the failed child runs.", "ROWS")))
+        message = f"{state.children_failed} of {total} rows failed or were cancelled."
+        hint = f"`orchestrator runs list --parent {state.id}` shows them; `runs retry {state.id}` takes up those that failed."
+        decision.records.append(ev.RunFailed(ev.ErrorInfo(message, hint, "ROWS")))
     else:
         decision.records.append(ev.RunSucceeded({"rows": total}))
 
 
-def _decide_steps(state: RunState, now: datetime, policy: Policy, decision: Decision) -> None:
-    for steps in _phases(state):
-        failing = steps is state.pipeline.steps and state.failed_step is not None
-        group = {step.id for step in steps}
+class _Steps:
+    """The decision about a run's steps."""
+
+    def __init__(self, state: RunState, now: datetime, policy: Policy, decision: Decision) -> None:
+        self.state, self.now, self.policy, self.decision = state, now, policy, decision
+        self.failed = state.failed_step is not None
+        self.cancelling = state.status is RunStatus.CANCELLING
+
+    def decide(self) -> None:
+        """Groups of steps, one after the other: the pipeline's own, those for a failure, those for every end."""
+        pipeline = self.state.pipeline
+        over = self._work(pipeline.steps, failing=self.failed)
+        if over and self.failed:
+            over = self._work(pipeline.on_failure)
+        if over:
+            over = self._group(pipeline.finally_, winding_down=False)
+        if over and not self.decision.records and self.state.status is not RunStatus.PAUSED:
+            self.decision.records.append(ev.RunCancelled() if self.cancelling else _end(self.state))
+
+    def _work(self, steps: Sequence[Step], *, failing: bool = False) -> bool:
+        if self.cancelling:
+            called_off = [self._call_off_made(step) for step in steps]
+            return self._group(steps, winding_down=True) and not any(called_off)
+        return self._group(steps, winding_down=False, failing=failing)
+
+    def _group(self, steps: Sequence[Step], *, winding_down: bool, failing: bool = False) -> bool:
+        """Whether all of the steps are over, or left behind by a failure or a cancellation."""
+        states = self.state.steps
+        all_over = True
         for step in steps:
-            # Needs in an earlier group are over, or were left behind when it ended.
-            ready = all(state.steps[need].status.over for need in step.needs if need in group)
-            _decide_step(state, step, now, policy, decision, start=ready and not failing)
-        if any(not _over(state, step, failing=failing) for step in steps):
-            return
-    if not decision.records:
-        decision.records.append(_end(state))
-
-
-def _phases(state: RunState) -> Iterator[tuple[Step, ...]]:
-    """Groups of steps, one after the other: the pipeline's own, those for a failure, those for every end."""
-    yield state.pipeline.steps
-    if state.failed_step is not None:
-        yield state.pipeline.on_failure
-    yield state.pipeline.finally_
-
-
-def _over(state: RunState, step: Step, *, failing: bool) -> bool:
-    status = state.steps[step.id].status
-    return status.over or (failing and status is StepStatus.PENDING)
-
-
-def _decide_step(
-    state: RunState, step: Step, now: datetime, policy: Policy, decision: Decision, *, start: bool
-) -> None:
-    step_state = state.steps[step.id]
-    match step_state.status:
-        case StepStatus.PENDING:
-            if start:
-                decision.records.append(_start(state, step))
-        case StepStatus.RUNNING:
-            _act(state, step, decision, lambda params: Perform(step, step_state.attempt, params))
-        case StepStatus.SENT | StepStatus.UNKNOWN:
-            _look_up(state, step, now, policy, decision)
-        case StepStatus.WAITING:
-            _await(state, step, now, policy, decision)
-        case StepStatus.RETRYING:
-            assert step_state.next_attempt_at is not None
-            if step_state.next_attempt_at <= now:
-                decision.records.append(ev.StepIntended(step.id, step_state.attempt + 1))
+            step_state = states[step.id]
+            status = step_state.status
+            if status.over:
+                continue
+            if status is StepStatus.PENDING and (winding_down or failing):
+                continue
+            if status is StepStatus.HELD and failing:
+                continue
+            all_over = False
+            if winding_down:
+                self._wind_down(step, step_state)
+            elif status is StepStatus.PENDING:
+                self._start(step, steps)
             else:
-                decision.wake(step_state.next_attempt_at)
-        case StepStatus.SUCCEEDED | StepStatus.FAILED | StepStatus.SKIPPED:
-            pass
+                self._go_on(step, step_state)
+        return all_over
+
+    def _start(self, step: Step, group: Sequence[Step]) -> None:
+        if self.state.status is RunStatus.PAUSED:
+            return
+        states = self.state.steps
+        for need in step.needs:
+            # Needs in an earlier group are over, or were left behind when it ended.
+            if not states[need].status.over and any(other.id == need for other in group):
+                return
+        self.decision.records.append(_start(self.state, step))
+
+    def _go_on(self, step: Step, step_state: StepState) -> None:
+        state, decision = self.state, self.decision
+        paused = state.status is RunStatus.PAUSED
+        match step_state.status:
+            case StepStatus.SENT | StepStatus.UNKNOWN:
+                _look_up(state, step, self.now, self.policy, decision)
+            case StepStatus.WAITING:
+                _await(state, step, self.now, self.policy, decision)
+            case _ if paused:
+                pass
+            case StepStatus.RUNNING:
+                _perform(state, step, decision)
+            case StepStatus.RETRYING:
+                assert step_state.next_attempt_at is not None
+                if step_state.next_attempt_at <= self.now:
+                    decision.records.append(ev.StepIntended(step.id, step_state.attempt + 1))
+                else:
+                    decision.wake(step_state.next_attempt_at)
+            case StepStatus.HELD:
+                self._hold(step, step_state)
+            case _:
+                raise AssertionError(step_state.status)
+
+    def _hold(self, step: Step, step_state: StepState) -> None:
+        """A person has to see to the cause; a run that ends anyway does not wait for one."""
+        error = step_state.error or ev.ErrorInfo("The step is held.")
+        if self.cancelling:
+            told = f"It was held: {error.message}"
+            self.decision.records.append(ev.StepCancelled(step.id, step_state.attempt, told))
+        elif not any(isinstance(record, ev.RunPaused) for record in self.decision.records):
+            self.decision.records.append(ev.RunPaused(f"Step {step.id}: {error.message}", error))
+
+    def _wind_down(self, step: Step, step_state: StepState) -> None:
+        state, decision = self.state, self.decision
+        attempt = step_state.attempt
+        match step_state.status:
+            case StepStatus.SENT | StepStatus.UNKNOWN:
+                # What it may have made has to be known before it can be called off.
+                _look_up(state, step, self.now, self.policy, decision)
+            case StepStatus.RUNNING if step.foreach is not None:
+                # Its items may have begun: that is found out by beginning them, which is done once.
+                _perform(state, step, decision)
+            case StepStatus.WAITING if step.foreach is not None:
+                self._call_off_items(step, step_state)
+            case StepStatus.WAITING if step.uses in self.policy.callable_off:
+                self._call_off(step, step_state.correlation or "")
+            case StepStatus.WAITING:
+                decision.records.append(ev.StepCancelled(step.id, attempt, "It is not waited for any more."))
+            case StepStatus.HELD:
+                self._hold(step, step_state)
+            case _:
+                decision.records.append(ev.StepCancelled(step.id, attempt, "Nothing was under way."))
+
+    def _call_off_items(self, step: Step, step_state: StepState) -> None:
+        """Once, then again on a hint or now and then, until they are all over."""
+        next_at = step_state.next_check_at
+        told = self.state.hint_count(step_state.correlation) > step_state.hints_checked
+        if step_state.asked_at is None or told or next_at is None or next_at <= self.now:
+            self._call_off(step, step_state.correlation or "")
+        else:
+            self.decision.wake(next_at)
+
+    def _call_off_made(self, step: Step) -> bool:
+        """Whether a job that a step has started, and for which no other step waits yet, has to be called off."""
+        step_state = self.state.steps[step.id]
+        handle = self.policy.callable_off.get(step.uses)
+        # Attempt 0: another run's work, kept by a replay.
+        if step_state.status is not StepStatus.SUCCEEDED or handle is None or not step_state.attempt:
+            return False
+        correlation = step_state.outputs.get(handle)
+        seen_to = {StepStatus.WAITING, StepStatus.SUCCEEDED, StepStatus.CANCELLED}
+        others = (other for other in self.state.steps.values() if other.correlation == correlation)
+        if correlation is None or any(other.status in seen_to for other in others):
+            return False
+        self._call_off(step, str(correlation))
+        return True
+
+    def _call_off(self, step: Step, correlation: str) -> None:
+        attempt = self.state.steps[step.id].attempt
+        try:
+            params = _params(self.state, step)
+        except OrchestratorError as error:  # what it was given is being fetched anew
+            told = f"It could not be called off: {error.message}"
+            self.decision.records.append(ev.StepCancelled(step.id, attempt, told))
+        else:
+            self.decision.actions.append(CallOff(step, attempt, params, correlation))
+
+
+def _perform(state: RunState, step: Step, decision: Decision) -> None:
+    attempt = state.steps[step.id].attempt
+    if step.foreach is None:
+        _act(state, step, decision, lambda params: Perform(step, attempt, params))
+        return
+    try:
+        items = expressions.render(step.foreach, state.scope())
+    except OrchestratorError as error:
+        decision.records.append(ev.StepFailed(step.id, attempt, _expression_error(error)))
+        return
+    if isinstance(items, list):
+        decision.actions.append(FanOut(step, attempt, items))
+    else:
+        info = ev.ErrorInfo(
+            f"foreach needs a list, this is {'empty' if items is None else type(items).__name__}.",
+            "Give an expression whose value is a list.",
+            "EXPRESSION",
+        )
+        decision.records.append(ev.StepFailed(step.id, attempt, info))
 
 
 def _start(state: RunState, step: Step) -> ev.EventBody:
@@ -185,12 +334,17 @@ def _start(state: RunState, step: Step) -> ev.EventBody:
 
 def _act(state: RunState, step: Step, decision: Decision, make: Callable[[dict[str, Any]], Action]) -> None:
     try:
-        params = expressions.render(step.with_, state.scope())
+        params = _params(state, step)
     except OrchestratorError as error:
         attempt = state.steps[step.id].attempt
         decision.records.append(ev.StepFailed(step.id, attempt, _expression_error(error)))
     else:
         decision.actions.append(make(params))
+
+
+def _params(state: RunState, step: Step) -> dict[str, Any]:
+    """Those of a step with items are each item's own. Raises ExpressionError."""
+    return expressions.render(step.with_, state.scope()) if step.foreach is None and step.with_ else {}
 
 
 def _look_up(state: RunState, step: Step, now: datetime, policy: Policy, decision: Decision) -> None:
@@ -224,11 +378,11 @@ def _lost(step: Step, step_state: StepState, now: datetime, policy: Policy) -> e
     if step_state.unknowns >= policy.max_unknowns:
         error = ev.ErrorInfo(
             f"{step_state.unknowns} attempts ended without an answer and left nothing behind.",
-            "Check the provider's status, then start the run again.",
+            "Check the provider's status, then resume the run.",
             "NO_ANSWER",
             RetryClass.SUPPORT,
         )
-        return ev.StepFailed(step.id, step_state.attempt, error)
+        return ev.StepFailed(step.id, step_state.attempt, error, held=not step.continue_on_error)
     cause = step_state.error.message if step_state.error else "The process ended before the answer came."
     error = ev.ErrorInfo(
         cause, "Nothing was found, so the request is repeated.", "NO_ANSWER", RetryClass.LATER
@@ -240,12 +394,12 @@ def _unresolved(step: Step, step_state: StepState, error: ev.ErrorInfo) -> ev.St
     """Nobody could say what the request made: repeating it might make it twice."""
     info = ev.ErrorInfo(
         f"An answer was lost, and looking for what the request made failed: {error.message}",
-        "Look in the MetaStudio console whether it is there before you start the run again.",
+        "Look in the MetaStudio console whether it is there before you resume the run.",
         error.code or "NO_ANSWER",
         RetryClass.SUPPORT,
         error.request_id,
     )
-    return ev.StepFailed(step.id, step_state.attempt, info)
+    return ev.StepFailed(step.id, step_state.attempt, info, held=not step.continue_on_error)
 
 
 def _await(state: RunState, step: Step, now: datetime, policy: Policy, decision: Decision) -> None:
@@ -258,7 +412,9 @@ def _await(state: RunState, step: Step, now: datetime, policy: Policy, decision:
         return
     resting = next_check_at is not None and next_check_at > now
     overdue = deadline_at is not None and deadline_at <= now
-    if not resting and (overdue or next_check_at is not None or hints > step_state.hints_checked):
+    # What is new breaks the rest: after an outage, a callback should not have to wait for the next try.
+    told = hints > step_state.hints_checked
+    if told or (not resting and (overdue or next_check_at is not None)):
         attempt = step_state.attempt
         _act(state, step, decision, lambda params: Check(step, attempt, params, correlation, hints))
     for at in (deadline_at, next_check_at):

@@ -42,6 +42,8 @@ class RunCreated:
     out: str = ""
     #: Made anew although the same content had been run: it joins no other run's rows.
     again: bool = False
+    #: The run of which this is a replay: what is still valid of it is kept (`step.reused`).
+    replays: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,32 @@ class RunFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPaused:
+    """Nothing new is begun until the run is resumed; what is under way ends."""
+
+    TYPE: ClassVar[str] = "run.paused"
+    #: For people.
+    reason: str
+    #: What held a step; None: somebody asked for the pause.
+    error: ErrorInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunCancelling:
+    """Somebody asked for the run's end: what waits is called off, then `finally` runs."""
+
+    TYPE: ClassVar[str] = "run.cancelling"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunCancelled:
+    TYPE: ClassVar[str] = "run.cancelled"
+
+
+@dataclass(frozen=True, slots=True)
 class RunResumed:
-    """A run that was over goes on: `steps` are done again, with what earlier attempts noted, the others stay."""
+    """A run that was paused or over goes on: `steps` are done again, with what earlier attempts noted."""
 
     TYPE: ClassVar[str] = "run.resumed"
     steps: Sequence[StepId] = ()
@@ -154,8 +180,10 @@ class StepFailed:
     step: StepId
     attempt: int
     error: ErrorInfo
-    #: None: the step has failed for good.
+    #: None: the step has failed for good, or is held.
     next_attempt_at: datetime | None = None
+    #: Not over: once somebody has seen to the cause and resumed the run, the step is tried again.
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +222,65 @@ class StepAdopted:
 
 
 @dataclass(frozen=True, slots=True)
+class StepDoubleCancelled:
+    """A lost request made a second thing after all; it was removed before anybody worked on it."""
+
+    TYPE: ClassVar[str] = "step.double_cancelled"
+    step: StepId
+    attempt: int
+    #: The double's id.
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepSkipped:
     TYPE: ClassVar[str] = "step.skipped"
     step: StepId
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepCancelled:
+    """The step ends because its run was cancelled."""
+
+    TYPE: ClassVar[str] = "step.cancelled"
+    step: StepId
+    attempt: int
+    #: What became of what it had begun, for people.
+    reason: str
+    #: What it had begun goes on at the provider, or has come to its end there.
+    goes_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepReused:
+    """The step of the replayed run counts: it was done with the same parameters."""
+
+    TYPE: ClassVar[str] = "step.reused"
+    step: StepId
+    run: RunId
+    outputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalGiven:
+    """Somebody approved, or rejected, what the step asked for."""
+
+    TYPE: ClassVar[str] = "approval.given"
+    step: StepId
+    attempt: int
+    approved: bool
+    by: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnded:
+    """The child run that a step waits for is over. A hint like a callback."""
+
+    TYPE: ClassVar[str] = "child.ended"
+    correlation: str
+    result: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +307,9 @@ EventBody = (
     | RunStarted
     | RunSucceeded
     | RunFailed
+    | RunPaused
+    | RunCancelling
+    | RunCancelled
     | RunResumed
     | ChildrenCreated
     | StepIntended
@@ -236,13 +322,23 @@ EventBody = (
     | StepUnknown
     | StepLookedUp
     | StepAdopted
+    | StepDoubleCancelled
     | StepSkipped
+    | StepCancelled
+    | StepReused
+    | ApprovalGiven
+    | ChildEnded
     | CallbackReceived
     | PollFound
 )
 
 _TYPES: dict[str, type[Any]] = {body.TYPE: body for body in EventBody.__args__}
 _TIMES = frozenset({"deadline_at", "next_check_at", "next_attempt_at", "began_at"})
+#: The fields that an event's payload holds; `step` and `attempt` are columns of their own.
+_PAYLOAD = {
+    type_: tuple(field.name for field in dataclasses.fields(body) if field.name not in {"step", "attempt"})
+    for type_, body in _TYPES.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,13 +367,8 @@ class DamagedJournalError(OrchestratorError):
 
 def encode(body: EventBody) -> str:
     """The body's fields, without `step` and `attempt` (columns of their own), as canonical JSON."""
-    return canonical_json(
-        {
-            f.name: _plain(getattr(body, f.name))
-            for f in dataclasses.fields(body)
-            if f.name not in {"step", "attempt"}
-        }
-    )
+    names = _PAYLOAD[body.TYPE]
+    return canonical_json({name: _plain(getattr(body, name)) for name in names}) if names else "{}"
 
 
 def decode(type_: str, step: str | None, attempt: int | None, payload: str) -> EventBody:

@@ -13,14 +13,17 @@ DefinitionHash = NewType("DefinitionHash", str)
 RunKey = NewType("RunKey", str)
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def canonical_json(value: Any) -> str:
     """The one JSON text of `value`: sorted keys, no blanks, unicode kept; half characters become `?`."""
-    return writable(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+    return writable(_CANONICAL.encode(value))
 
 
 def writable(text: str) -> str:
     """`text` as UTF-8 can hold it: half a surrogate pair, which JSON from outside may bring, becomes `?`."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def content_hash(value: Any) -> str:

@@ -4,7 +4,7 @@
 pinned to what it started with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,9 @@ from pydantic import TypeAdapter
 
 from orchestrator.domain.ids import DefinitionHash, StepId, content_hash
 from orchestrator.errors import RetryClass
+
+#: What a step with `foreach` hands on: its items' outputs in their order, and how many there were.
+FOREACH_OUTPUTS = frozenset({"results", "total"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,10 @@ class Step:
     #: Seconds for the whole step, waiting included; None: no limit.
     timeout_s: float | None = None
     continue_on_error: bool = False
+    #: A list, or a `${{ … }}` template of one: the step is done once for each item, as child runs.
+    foreach: str | Sequence[Any] | None = None
+    #: Items under way at once; None: as many as there are.
+    max_parallel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,16 @@ from orchestrator.domain.pipeline import Pipeline, Step
 class RunStatus(StrEnum):
     CREATED = "created"
     RUNNING = "running"
+    #: Nothing new is begun until somebody resumes the run.
+    PAUSED = "paused"
+    #: Somebody asked for its end; what was begun is being called off.
+    CANCELLING = "cancelling"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
-    @property
-    def over(self) -> bool:
-        return self in {RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED}
+    def __init__(self, value: str) -> None:
+        self.over = value in {"succeeded", "failed", "cancelled"}
 
 
 class StepStatus(StrEnum):
@@ -36,13 +39,15 @@ class StepStatus(StrEnum):
     WAITING = "waiting"
     #: Failed, to be tried again.
     RETRYING = "retrying"
+    #: Failed; somebody has to see to the cause before it is tried again.
+    HELD = "held"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     SKIPPED = "skipped"
+    CANCELLED = "cancelled"
 
-    @property
-    def over(self) -> bool:
-        return self in {StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED}
+    def __init__(self, value: str) -> None:
+        self.over = value in {"succeeded", "failed", "skipped", "cancelled"}
 
 
 @dataclass(slots=True)
@@ -62,7 +67,9 @@ class StepState:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     error: ev.ErrorInfo | None = None
     next_attempt_at: datetime | None = None
-    #: When a request left of which nobody could say what it made; a resumed run has to look for that first.
+    #: Cancelled, but what it had begun was not stopped.
+    goes_on: bool = False
+    #: When a request left of which nobody could say what it made: the next attempt has to look for that first.
     unresolved_at: datetime | None = None
     #: Attempts that ended without an answer, so far. Those that our own end cut off say nothing of the service.
     unknowns: int = 0
@@ -77,6 +84,8 @@ class StepState:
     asked_at: datetime | None = None
     checked_at: datetime | None = None
     next_check_at: datetime | None = None
+    #: Checks in a row that got no answer.
+    unanswered_checks: int = 0
     check_every_s: float | None = None
 
 
@@ -98,13 +107,16 @@ class RunState:
     ended_at: datetime | None = None
     out: str = ""
     again: bool = False
+    replays: RunId | None = None
+    #: Why it is paused or was cancelled, for people.
+    reason: str = ""
     outputs: Mapping[str, Any] = field(default_factory=dict)
     error: ev.ErrorInfo | None = None
-    steps: dict[StepId, StepState] = field(default_factory=dict)
+    steps: dict[StepId, StepState] = field(init=False)
     #: Hints in order of arrival, by correlation: (result, asset id).
     hints: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     rows_total: int | None = None
-    #: Rows that have their child runs, and how many of those this run created itself.
+    #: Rows that have been gone through since it was started or resumed, and how many child runs it made itself.
     children_created: int = 0
     children_own: int = 0
     #: Child runs that are over, and those among them that are its own. Kept by the store beside the journal, in the
@@ -112,14 +124,14 @@ class RunState:
     children_succeeded: int = 0
     children_failed: int = 0
     children_own_over: int = 0
+    children_paused: int = 0
+
+    all_steps: tuple[Step, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        for step in self.all_steps:
-            self.steps[step.id] = StepState()
-
-    @property
-    def all_steps(self) -> tuple[Step, ...]:
-        return (*self.pipeline.steps, *self.pipeline.on_failure, *self.pipeline.finally_)
+        pipeline = self.pipeline
+        self.all_steps = (*pipeline.steps, *pipeline.on_failure, *pipeline.finally_)
+        self.steps = {step.id: StepState() for step in self.all_steps}
 
     @property
     def failed_step(self) -> Step | None:
@@ -140,7 +152,7 @@ class RunState:
     def hint_count(self, correlation: str | None) -> int:
         return len(self.hints.get(correlation or "", ()))
 
-    def apply(self, event: ev.Event) -> None:
+    def apply(self, event: ev.Event) -> None:  # noqa: C901, PLR0912 - one case an event
         """Take the next event into account."""
         assert event.seq == self.seq + 1, f"event {event.seq} after {self.seq}"
         self.seq = event.seq
@@ -149,15 +161,27 @@ class RunState:
                 self.name, self.key, self.definition = body.name, body.key, body.definition
                 self.inputs, self.row, self.parent = body.inputs, body.row, body.parent
                 self.rows_total, self.created_at = body.rows_total, event.at
-                self.out, self.again = body.out, body.again
+                self.out, self.again, self.replays = body.out, body.again, body.replays
             case ev.RunStarted():
                 self.status = RunStatus.RUNNING
             case ev.RunSucceeded(outputs=outputs):
                 self.status, self.outputs, self.ended_at = RunStatus.SUCCEEDED, outputs, event.at
+                self.error = None
             case ev.RunFailed(error=error):
                 self.status, self.error, self.ended_at = RunStatus.FAILED, error, event.at
+            case ev.RunPaused(reason=reason):
+                self.status, self.reason = RunStatus.PAUSED, reason
+            case ev.RunCancelling(reason=reason):
+                self.status, self.reason = RunStatus.CANCELLING, reason
+                for step in self.steps.values():
+                    step.asked_at = None  # from here on it is told to end
+            case ev.RunCancelled():
+                self.status, self.ended_at = RunStatus.CANCELLED, event.at
             case ev.RunResumed(steps=steps, out=out):
-                self.status, self.error, self.ended_at = RunStatus.RUNNING, None, None
+                if self.status.over or out is not None:
+                    # A table run goes through its rows again, each of which knows whether there is more to do.
+                    self.children_created = 0
+                self.status, self.error, self.ended_at, self.reason = RunStatus.RUNNING, None, None, ""
                 self.out = self.out if out is None else out
                 self.steps.update({step_id: _once_more(self.steps[step_id]) for step_id in steps})
             case ev.ChildrenCreated(upto=upto, created=created):
@@ -165,7 +189,10 @@ class RunState:
                 self.children_own += created
             case ev.CallbackReceived(correlation=correlation, result=result, asset_id=asset_id):
                 self.hints.setdefault(correlation, []).append((result, asset_id))
-            case ev.PollFound(correlation=correlation, result=result):
+            case (
+                ev.PollFound(correlation=correlation, result=result)
+                | ev.ChildEnded(correlation=correlation, result=result)
+            ):
                 self.hints.setdefault(correlation, []).append((result, ""))
             case _:
                 _apply_step(self.steps[event.body.step], event.body, event.at)
@@ -173,19 +200,23 @@ class RunState:
     def scope(self) -> dict[str, Any]:
         """What expressions may read. Steps that brought nothing are absent."""
         failed = self.failed_step is not None or self.status is RunStatus.FAILED
+        cancelled = self.status in {RunStatus.CANCELLING, RunStatus.CANCELLED}
         return {
             "inputs": self.inputs,
             "row": self.row or {},
             "steps": {
                 step_id: step.outputs
                 for step_id, step in self.steps.items()
+                # What a step had started that was called off may still be named.
                 if step.status is StepStatus.SUCCEEDED
+                or (step.status is StepStatus.CANCELLED and step.outputs)
             },
             "run": {
                 "id": self.id,
                 "name": self.name,
                 "failed": failed,
-                "status": "failed" if failed else "running",
+                "cancelled": cancelled,
+                "status": "cancelled" if cancelled else "failed" if failed else "running",
             },
         }
 
@@ -209,25 +240,34 @@ StepEvent = (
     | ev.StepUnknown
     | ev.StepLookedUp
     | ev.StepAdopted
+    | ev.StepDoubleCancelled
     | ev.StepSkipped
+    | ev.StepCancelled
+    | ev.StepReused
+    | ev.ApprovalGiven
 )
 
 
 def _once_more(old: StepState) -> StepState:
     """A step that is to be done again: its attempts count from here, what it noted stays."""
-    step = StepState(attempt=old.attempt, attempts_before=old.attempt, facts=old.facts)
-    if old.unresolved_at is not None:
-        step.status, step.started_at = StepStatus.UNKNOWN, old.started_at
-        step.sent_at = step.broken_at = old.unresolved_at
-    return step
+    return StepState(
+        attempt=old.attempt,
+        attempts_before=old.attempt,
+        facts=old.facts,
+        unresolved_at=old.unresolved_at,
+    )
 
 
-def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa: C901, PLR0912 - one case an event
+def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa: C901, PLR0912, PLR0915 - one case an event
     match body:
         case ev.StepIntended(attempt=attempt):
             step.status, step.attempt = StepStatus.RUNNING, attempt
             step.started_at = step.started_at or at
             step.next_attempt_at = step.error = None
+            if step.unresolved_at is not None:
+                step.status = StepStatus.UNKNOWN
+                step.sent_at = step.broken_at = step.unresolved_at
+                step.unresolved_at = None
         case ev.StepSent():
             step.status, step.sent_at = StepStatus.SENT, at
         case ev.StepNoted(facts=facts):
@@ -238,17 +278,22 @@ def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa
             step.correlation, step.deadline_at = body.correlation, body.deadline_at
             step.next_check_at, step.check_every_s = body.next_check_at, body.check_every_s
             step.hints_checked, step.checked_at, step.asked_at = 0, None, None
+            step.unanswered_checks = 0
         case ev.StepChecked(hints=hints, next_check_at=next_check_at, conclusive=conclusive):
             step.hints_checked, step.next_check_at, step.asked_at = hints, next_check_at, at
             step.checked_at = at if conclusive else step.checked_at
+            step.unanswered_checks = 0 if conclusive else step.unanswered_checks + 1
         case ev.StepSucceeded(outputs=outputs):
             _settle(step, StepStatus.SUCCEEDED)
             step.outputs, step.ended_at, step.error = outputs, at, None
-        case ev.StepFailed(error=error, next_attempt_at=next_attempt_at):
+        case ev.StepFailed(error=error, next_attempt_at=next_attempt_at, held=held):
             step.unresolved_at = step.sent_at if step.lookup_error is not None else None
-            _settle(step, StepStatus.FAILED if next_attempt_at is None else StepStatus.RETRYING)
+            _settle(
+                step,
+                StepStatus.RETRYING if next_attempt_at else StepStatus.HELD if held else StepStatus.FAILED,
+            )
             step.error, step.next_attempt_at = error, next_attempt_at
-            step.ended_at = at if next_attempt_at is None else None
+            step.ended_at = at if step.status.over else None
         case ev.StepUnknown(error=error):
             step.status, step.error, step.broken_at = StepStatus.UNKNOWN, error, at
             # Without a time of sending: its record could not be written, or something was noted since.
@@ -266,8 +311,26 @@ def _apply_step(step: StepState, body: StepEvent, at: datetime) -> None:  # noqa
             step.error = None
             if outputs is not None:
                 step.outputs, step.ended_at = outputs, at
+        case ev.StepDoubleCancelled():
+            pass  # told for people; what the step has is unchanged
         case ev.StepSkipped():
             step.status, step.ended_at = StepStatus.SKIPPED, at
+        case ev.StepCancelled(goes_on=goes_on):
+            _settle(step, StepStatus.CANCELLED)
+            step.goes_on = goes_on
+            step.ended_at = at
+        case ev.StepReused(outputs=outputs):
+            step.status, step.outputs, step.ended_at = StepStatus.SUCCEEDED, outputs, at
+        case ev.ApprovalGiven(approved=approved, by=by, comment=comment):
+            step.status, step.ended_at = StepStatus.SUCCEEDED if approved else StepStatus.FAILED, at
+            if approved:
+                step.outputs = {"by": by, "comment": comment}
+            else:
+                step.error = ev.ErrorInfo(
+                    f"Rejected{f' by {by}' if by else ''}{f': {comment}' if comment else '.'}",
+                    "Mend what was rejected, then replay the run.",
+                    "REJECTED",
+                )
         case _:
             assert_never(body)
 

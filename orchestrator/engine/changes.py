@@ -1,7 +1,7 @@
 """From a run's new events to the one change that the store makes."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from orchestrator.domain import events as ev
 from orchestrator.domain.events import Event, EventBody
@@ -10,7 +10,8 @@ from orchestrator.domain.run import RunState, StepStatus
 from orchestrator.engine.poller import PollPolicy
 from orchestrator.store.base import Append, NewChild, Row, Summary, Wait
 
-_DONE = frozenset({StepStatus.SUCCEEDED, StepStatus.SKIPPED})
+#: A wake-up time that is past: a later process looks at the run at once.
+AT_ONCE = datetime.fromtimestamp(0, UTC)
 
 
 class Change:
@@ -23,8 +24,12 @@ class Change:
         self.children: list[NewChild] = []
         #: Rows (by number) that get a run which exists already.
         self.joined: list[tuple[int, RunId]] = []
+        #: Rows that give up a run which was cancelled for its replay, and how many of those runs were this run's own.
+        self.dropped = 0
+        self.dropped_own = 0
         self._after_seq = state.seq
-        self._waited = {id_ for id_, step in state.steps.items() if step.status is StepStatus.WAITING}
+        self._was = state.status if state.seq else None
+        self._waited = [id_ for id_, step in state.steps.items() if step.status is StepStatus.WAITING]
 
     def add(self, body: EventBody) -> None:
         """The next event of the run."""
@@ -39,6 +44,7 @@ class Change:
             after_seq=self._after_seq,
             events=self.events,
             summary=summarize(self.state, wake_at),
+            was=self._was,
             waits_added=self._waits_added(polls),
             waits_ended=[
                 id_ for id_ in self._waited if self.state.steps[id_].status is not StepStatus.WAITING
@@ -49,6 +55,8 @@ class Change:
         )
 
     def _waits_added(self, polls: PollPolicy) -> list[Wait]:
+        if not any(isinstance(event.body, ev.StepWaiting) for event in self.events):
+            return []
         kinds = {step.id: step.uses for step in self.state.all_steps}
         return [
             Wait(
@@ -82,7 +90,7 @@ def summarize(state: RunState, wake_at: datetime | None) -> Summary:
         ended_at=state.ended_at,
         seq=state.seq,
         steps_total=0 if state.rows_total is not None else len(state.pipeline.steps),
-        steps_done=sum(state.steps[step.id].status in _DONE for step in state.pipeline.steps),
+        steps_done=_done(state),
         error=state.error.message if state.error else "",
         hint=state.error.hint if state.error else "",
         parent=state.parent,
@@ -90,8 +98,19 @@ def summarize(state: RunState, wake_at: datetime | None) -> Summary:
         children_succeeded=state.children_succeeded,
         children_failed=state.children_failed,
         children_own_over=state.children_own_over,
+        children_paused=state.children_paused,
         wake_at=None if state.status.over else wake_at,
+        reason=state.reason,
+        replays=state.replays,
     )
+
+
+def _done(state: RunState) -> int:
+    done = 0
+    for step in state.pipeline.steps:
+        status = state.steps[step.id].status
+        done += status is StepStatus.SUCCEEDED or status is StepStatus.SKIPPED
+    return done
 
 
 def newborn(parent: RunState, row: Row, new_id: Callable[[], RunId], now: datetime) -> NewChild:
@@ -112,4 +131,4 @@ def newborn(parent: RunState, row: Row, new_id: Callable[[], RunId], now: dateti
             again=parent.again,
         )
     )
-    return NewChild(row.number, change.append(wake_at=None, polls=PollPolicy()))
+    return NewChild(row.number, change.append(wake_at=AT_ONCE, polls=PollPolicy()))

@@ -1,13 +1,12 @@
 """Load, decide, append, dispatch: the loop that carries every run from its first event to its last.
 
 A run that waits holds no task and no memory here; it is a row in the store, and a callback, a poll or a timer pokes
-it. Turns of one run happen one after the other; turns of different runs side by side, their writes grouped.
+it.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,24 +15,32 @@ from typing import Any
 import structlog
 
 from orchestrator.domain import events as ev
-from orchestrator.domain.decide import Action, Check, LookUp, Perform, Policy, SpawnChildren, decide
+from orchestrator.domain.decide import Policy, SpawnChildren, StepAction, decide
 from orchestrator.domain.events import EventBody
-from orchestrator.domain.ids import DefinitionHash, RunId, StepId
-from orchestrator.domain.pipeline import Pipeline
-from orchestrator.domain.run import RunState, StepStatus
-from orchestrator.engine.changes import Change, newborn
+from orchestrator.domain.ids import RunId, StepId
+from orchestrator.domain.run import RunState, RunStatus
+from orchestrator.engine import control
+from orchestrator.engine.admission import Admission
+from orchestrator.engine.changes import AT_ONCE, Change, newborn
+from orchestrator.engine.children import Telling
 from orchestrator.engine.dispatch.base import Dispatcher, Job
 from orchestrator.engine.dispatch.local import LocalDispatcher
 from orchestrator.engine.executor import Executor
+from orchestrator.engine.family import Family
+from orchestrator.engine.fan_out import FanOuts
 from orchestrator.engine.live import Live
-from orchestrator.engine.loading import load_state
+from orchestrator.engine.messages import if_awaited, if_current, nothing, unless_known
 from orchestrator.engine.poller import Poller, PollPolicy
-from orchestrator.engine.reception import Make, Reception, Submission, Submitted
+from orchestrator.engine.reception import Make, Submission, Submitted
 from orchestrator.engine.run_ids import RunIds
+from orchestrator.engine.sweeper import Sweeper, SweepPolicy
 from orchestrator.engine.timers import Timers
+from orchestrator.engine.turns import Message, Turn, Turns
+from orchestrator.engine.verbs import Verbs
+from orchestrator.engine.waiters import Waiters
 from orchestrator.errors import OrchestratorError
 from orchestrator.steps.base import StepKind, Surroundings
-from orchestrator.store.base import ConflictError, Row, Store, StoreError, Summary
+from orchestrator.store.base import Row, RunFilter, Store, Summary
 
 log = structlog.get_logger(__name__)
 
@@ -42,30 +49,15 @@ log = structlog.get_logger(__name__)
 _STALE_POLL_AFTER = timedelta(seconds=2)
 
 
-class UnknownRunError(OrchestratorError):
-    """There is no such run."""
-
-    exit_code = 2
-
-
-class StuckRunError(OrchestratorError):
-    """A run cannot go on."""
-
-    def __init__(self, run_id: RunId, cause: Exception) -> None:
-        super().__init__(
-            f"The run {run_id} cannot go on: {type(cause).__name__}.",
-            hint="Its journal may come from another version of the orchestrator; see the log.",
-        )
-        self.__cause__ = cause
-
-
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """How patient and how broad the engine works."""
 
     policy: Policy = field(default_factory=Policy)
     polls: PollPolicy = field(default_factory=PollPolicy)
-    #: Attempts under way at once.
+    #: When to look for what lost requests made after all; None: never.
+    sweeps: SweepPolicy | None = field(default_factory=SweepPolicy)
+    #: Attempts under way beside which no further run begins.
     concurrency: int = 100
     #: Seconds that short steps get to end when the engine stops.
     grace_s: float = 5.0
@@ -73,21 +65,16 @@ class EngineSettings:
     out: str = "out"
 
 
-@dataclass(frozen=True, slots=True)
-class _Message:
-    make: Make
-    committed: asyncio.Future[None]
-    #: The action that ends with this message.
-    ends: StepId | None = None
-
-
 def utc_now() -> datetime:
     """The wall clock."""
     return datetime.now(UTC)
 
 
-class Engine:
-    """Carries runs. `start` before use; `failed` completes should the store become unusable."""
+class Engine(Verbs):
+    """Carries runs; implements `control.Control`.
+
+    `start` before use; `failed` completes should the store become unusable.
+    """
 
     def __init__(
         self,
@@ -101,40 +88,57 @@ class Engine:
         is_there: Callable[[Path], bool] = Path.is_file,
     ) -> None:
         """`is_there` tells whether a file that a finished run left still exists."""
+
+        def leaves(uses: str) -> str | None:
+            return kinds[uses].leaves if uses in kinds else None
+
         self.live = Live()
-        self._store = store
         self._settings = settings or EngineSettings()
-        self._clock = clock
         self._new_id = new_id or RunIds(clock)
+        out = self._settings.out
+        super().__init__(store, leaves=leaves, new_id=self._new_id, out=out, is_there=is_there)
+        can_be_called_off = {name: kind.started for name, kind in kinds.items() if kind.can_be_called_off}
+        self._policy = replace(self._settings.policy, callable_off=can_be_called_off)
+        self._clock = clock
+        self._turns = Turns(store, self, clock=clock, polls=self._settings.polls)
         self._timers = Timers(clock, self.poke)
-        self._executor = Executor(kinds, around, clock=clock, record=self._record, progress=self.live.report)
-        self._dispatcher: Dispatcher = LocalDispatcher(self._perform, concurrency=self._settings.concurrency)
+        self._executor = Executor(
+            kinds,
+            around,
+            clock=clock,
+            record=self._record,
+            progress=self.live.report,
+            items=FanOuts(store, self.submit),
+            cancel=self.cancel,
+        )
+        self._dispatcher: Dispatcher = LocalDispatcher(
+            self._perform, concurrency=self._settings.concurrency, has_room=self._has_room
+        )
+        self._admission = Admission(self._dispatcher, self.poke)
         self._poller = Poller(
             store, kinds, around, policy=self._settings.polls, clock=clock, found=self._poll_found
         )
-        self._poller_task: asyncio.Task[None] | None = None
-        self._inbox: dict[RunId, list[_Message]] = {}
-        self._turning: dict[RunId, asyncio.Task[None]] = {}
-        self._states: dict[RunId, RunState] = {}
-        self._pipelines: dict[DefinitionHash, Pipeline] = {}
-        self._under_way: set[tuple[RunId, StepId]] = set()
-        self._waiters: dict[RunId, asyncio.Event] = {}
+        self._sweeper = Sweeper(
+            store, kinds, around, clock=clock, removed=self._double_removed, policy=self._settings.sweeps
+        )
+        #: The poller and the sweeper.
+        self._lookouts: list[asyncio.Task[None]] = []
+        self._under_way: dict[RunId, set[StepId]] = {}
         #: The runs that this engine carries; None: all of them.
         self._active: set[RunId] | None = None
-        #: Runs that cannot go on, and why.
-        self._stuck: dict[RunId, OrchestratorError] = {}
-        self._reception = Reception(
-            store,
-            self,
-            leaves=lambda uses: kinds[uses].leaves if uses in kinds else None,
-            new_id=self._new_id,
-            out=self._settings.out,
-            is_there=is_there,
-        )
-        #: Held from looking for the runs of rows until their own are written: two tables may share rows.
-        self._spawning = asyncio.Lock()
         self._stopping = False
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters = Waiters(store, self.failed)
+        self._telling = Telling(store, self.store_is_lost)
+        self._family = Family(
+            store,
+            self._turns,
+            self._waiters,
+            self._telling,
+            cancel=self.cancel,
+            pause=self.pause,
+            poke=self.poke,
+        )
 
     # Life
 
@@ -144,39 +148,62 @@ class Engine:
         With `everything` False only runs that are submitted from now on are carried; what earlier ones wait for is
         left to a later process.
         """
-        unfinished = await self._store.unfinished() if everything else []
         self._active = None if everything else set()
-        now = self._clock()
-        for run_id, wake_at in unfinished:
-            if wake_at is not None and wake_at > now:
-                self._timers.set(run_id, wake_at)
+        counts = await self._store.counts() if everything else {}
+        now = self._clock().timestamp()
+        later = []
+        for run_id, wake_at, status in await self._store.due() if everything else ():
+            if wake_at > now:
+                later.append((wake_at, run_id))
             else:
-                self.poke(run_id)
-        self._poller_task = asyncio.get_running_loop().create_task(self._poller.run())
-        self._poller_task.add_done_callback(self._poller_ended)
-        return len(unfinished)
+                self._admission.enqueue(run_id, new=status is RunStatus.CREATED)
+        self._timers.load(later)
+        self._admission.admit()
+        self._look_out(self._poller.run())
+        if self._settings.sweeps is not None:
+            self._look_out(self._sweeper.run())
+            if everything:
+                await self._sweeper.recover()
+        return sum(number for status, number in counts.items() if not status.over)
 
     async def stop(self) -> None:
         """Take no more work, let short steps end, journal what ended."""
         self._stopping = True
         self._timers.stop()
-        if self._poller_task is not None:
-            self._poller_task.cancel()
+        self._admission.stop()
+        for task in self._lookouts:
+            task.cancel()
             # What it died of, if it did, has been told through `failed`.
-            await asyncio.wait({self._poller_task})
+            await asyncio.wait({task})
+        await self._telling.stop()
         await self._dispatcher.stop(self._settings.grace_s)
-        while self._turning:
-            await asyncio.wait(self._turning.values())
+        await self._turns.idle()
         self.failed.cancel()
 
-    def _poller_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._fail(error)
+    def _look_out(self, forever: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(forever)
+        task.add_done_callback(self._lookout_ended)
+        self._lookouts.append(task)
 
-    def _fail(self, error: BaseException) -> None:
+    def _lookout_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.store_is_lost(error)
+
+    def store_is_lost(self, error: BaseException) -> None:
+        """As `Course.store_is_lost`."""
         if not self.failed.done():
             log.error("the engine cannot go on", error=str(error))
             self.failed.set_exception(error)
+
+    def run_is_gone(self, run_id: RunId) -> None:
+        """As `Course.run_is_gone`."""
+        self._admission.begun(run_id)
+        self._admission.admit()
+
+    def run_is_stuck(self, run_id: RunId, problem: OrchestratorError) -> None:
+        """As `Course.run_is_stuck`."""
+        self._admission.begun(run_id)
+        self._waiters.stuck(run_id, problem)
 
     # Starting runs
 
@@ -188,46 +215,63 @@ class Engine:
         """
         return await self._reception.submit(submission)
 
-    async def begin(self, state: RunState, created: ev.RunCreated, rows: Sequence[Row]) -> None:
-        """As `Carrier.begin`."""
+    async def begin(self, state: RunState, bodies: Sequence[EventBody], rows: Sequence[Row] = ()) -> None:
+        """As `reception.Carrier.begin`."""
         change = Change(state, self._clock())
-        change.add(created)
-        await self._store.append(change.append(wake_at=None, polls=self._settings.polls, rows=rows))
+        for body in bodies:
+            change.add(body)
+        await self._store.append(change.append(wake_at=AT_ONCE, polls=self._settings.polls, rows=rows))
         self.activate(state.id)
         self._publish(change)
-        self.poke(state.id)
+        if state.rows_total is None:
+            self._admission.enqueue(state.id, new=True)
+            self._admission.admit()
+        else:
+            self.poke(state.id)
 
-    def activate(self, run_id: RunId) -> None:
-        """As `Carrier.activate`."""
+    def activate(self, run_id: RunId) -> bool:
+        """As `reception.Carrier.activate`."""
+        carried = self._is_active(run_id)
         if self._active is not None:
             self._active.add(run_id)
+        return carried
 
     def _is_active(self, run_id: RunId) -> bool:
         return self._active is None or run_id in self._active
+
+    def _has_room(self) -> None:
+        self._admission.admit()
+
+    # Waiting for runs
 
     async def wait(self, run_id: RunId) -> Summary:
         """The run's summary once it is over.
 
         Raises UnknownRunError, what keeps the run from going on, and the store's error if the engine failed.
         """
-        while True:
-            over = self._waiters.setdefault(run_id, asyncio.Event())
-            summary = await self._store.summary(run_id)
-            if summary is None:
-                raise UnknownRunError(
-                    f"There is no run {run_id}.", hint="`orchestrator runs list` shows them."
-                )
-            if summary.status.over:
-                self._waiters.pop(run_id, None)
-                return summary
-            if run_id in self._stuck:
-                raise self._stuck[run_id]
-            waiting: set[asyncio.Future[Any]] = {asyncio.ensure_future(over.wait()), self.failed}
-            _, unmet = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for future in unmet - {self.failed}:
-                future.cancel()
-            if self.failed.done():
-                self.failed.result()
+        return await self._waiters.wait(run_id, self._is_over)
+
+    async def rest(self, run_id: RunId) -> Summary:
+        """The run's summary once it is over, or nothing of it goes on without a person. Raises as `wait`."""
+        return await self._waiters.wait(run_id, self._rests)
+
+    async def _is_over(self, summary: Summary) -> bool:
+        return summary.status.over
+
+    async def _rests(self, summary: Summary) -> bool:
+        if summary.status.over:
+            return True
+        if summary.rows_total is None:
+            return summary.status is RunStatus.PAUSED and not self._under_way.get(summary.id)
+        if summary.status is RunStatus.PAUSED:
+            at_work = RunFilter(frozenset({*control.CAN_PAUSE, RunStatus.CANCELLING}), parent=summary.id)
+            return not await self._store.summaries(at_work, limit=1)
+        if damaged := self._waiters.damaged:
+            at_work = RunFilter(frozenset({*control.CAN_PAUSE, RunStatus.CANCELLING}), parent=summary.id)
+            left = await self._store.summaries(at_work, limit=len(damaged) + 1)
+            if left and all(row.id in damaged for row in left):
+                raise damaged[left[0].id]
+        return control.rows_rest(summary)
 
     # What happens to runs
 
@@ -236,110 +280,62 @@ class Engine:
 
         A stale one (signed, but out of its time) is no evidence: it only makes the poller look sooner.
         """
-        if await self._store.summary(run_id) is None:
-            return False
         if stale:
+            if await self._store.summary(run_id) is None:
+                return False
             await self._store.hurry(run_id, self._clock() + _STALE_POLL_AFTER)
-            self._poller.notice()
+            self._poller.notice(hurried=True)
             return True
         body = ev.CallbackReceived(job_id, result, asset_id)
-        await self.post(run_id, partial(_unless_known, body=body))
+        try:
+            await self.post(run_id, partial(unless_known, body=body))
+        except control.UnknownRunError:
+            return False
         return True
+
+    async def _double_removed(self, run_id: RunId, step: StepId, attempt: int, double: str) -> None:
+        """Told in the journal, also of a run that is over."""
+        body = ev.StepDoubleCancelled(step, attempt, double)
+        await self.post(run_id, lambda _: (body,))
 
     def poke(self, run_id: RunId) -> None:
         """Decide again: something outside the run's journal may have changed."""
         if not self._stopping:
-            self._put(run_id, _Message(lambda _: (), asyncio.get_running_loop().create_future()))
+            self._turns.put(run_id, Message(nothing))
+
+    async def post(self, run_id: RunId, make: Make) -> bool:
+        """As `reception.Carrier.post`."""
+        return await self._turns.post(run_id, make)
+
+    async def look(self, run_id: RunId) -> RunState:
+        """As `Verbs.look`."""
+        return await self._turns.look(run_id)
 
     async def _poll_found(self, run_id: RunId, body: ev.PollFound) -> None:
-        await self.post(run_id, partial(_if_awaited, body=body))
+        await self.post(run_id, partial(if_awaited, body=body))
 
-    async def _record(self, run_id: RunId, body: EventBody) -> None:
-        await self.post(run_id, partial(_if_current, body=body))
+    async def _record(self, run_id: RunId, body: EventBody) -> bool:
+        return await self.post(run_id, partial(if_current, body=body))
 
     async def _perform(self, job: Job) -> None:
         step_id = job.action.step.id
-        body = await self._executor.perform(job)
-        self.live.clear(job.run_id, step_id)
-        with contextlib.suppress(StoreError):  # the turn has reported it through `failed`
-            await self.post(job.run_id, partial(_if_current, body=body), ends=step_id)
-
-    async def post(self, run_id: RunId, make: Make, *, ends: StepId | None = None) -> None:
-        """As `Carrier.post`. `ends`: the step whose action is over with it."""
-        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._put(run_id, _Message(make, committed, ends))
-        # Shielded: a caller that gives up must not take the turn's own promise with it.
-        await asyncio.shield(committed)
-
-    def _put(self, run_id: RunId, message: _Message) -> None:
-        self._inbox.setdefault(run_id, []).append(message)
-        if run_id not in self._turning:
-            self._turning[run_id] = asyncio.get_running_loop().create_task(self._turns(run_id))
+        try:
+            body = await self._executor.perform(job)
+        finally:
+            self.live.clear(job.run_id, step_id)
+        make = nothing if body is None else partial(if_current, body=body)
+        self._turns.put(job.run_id, Message(make, ends=step_id))
 
     # Turns
 
-    async def _turns(self, run_id: RunId) -> None:
-        try:
-            while messages := self._inbox.pop(run_id, None):
-                try:
-                    await self._turn(run_id, messages)
-                except Exception as error:  # noqa: BLE001 - one run's damage stops nobody else
-                    self._abandon(run_id, messages, error)
-        finally:
-            del self._turning[run_id]
-
-    def _abandon(self, run_id: RunId, messages: Sequence[_Message], error: Exception) -> None:
-        self._states.pop(run_id, None)
-        problem = error if isinstance(error, OrchestratorError) else StuckRunError(run_id, error)
-        for message in messages:
-            if not message.committed.done():
-                message.committed.set_exception(problem)
-                message.committed.exception()  # a poke's future has no reader
-        if isinstance(error, StoreError):
-            self._fail(error)
-            return
-        log.error("a run cannot go on", run=run_id, exc_info=error)
-        self._stuck[run_id] = problem
-        if (waiting := self._waiters.get(run_id)) is not None:
-            waiting.set()
-
-    async def _turn(self, run_id: RunId, messages: Sequence[_Message]) -> None:
+    async def decide(self, change: Change) -> tuple[Sequence[StepAction], datetime | None]:
+        """As `turns.Course.decide`: ask until nothing more is to be recorded."""
+        if not self._is_active(change.state.id):
+            return (), AT_ONCE  # for the next process that carries it
+        if self._has_to_wait(change):
+            return (), AT_ONCE
         while True:
-            state = await self._state(run_id)
-            if state is None:
-                raise UnknownRunError(f"There is no run {run_id}.")
-            change = Change(state, self._clock())
-            for message in messages:
-                for body in message.make(state):
-                    change.add(body)
-            spawns = state.rows_total is not None and state.children_created < state.rows_total
-            async with self._spawning if spawns else contextlib.nullcontext():
-                actions, wake_at = await self._decide(change) if self._is_active(run_id) else ((), None)
-                # With something to do now, a later process has to look at the run at once.
-                if await self._append(change, None if actions else wake_at):
-                    break
-            self._states.pop(run_id, None)
-        for message in messages:
-            if message.ends is not None:
-                self._under_way.discard((run_id, message.ends))
-            if not message.committed.done():
-                message.committed.set_result(None)
-        await self._after(change, actions, wake_at)
-
-    async def _append(self, change: Change, wake_at: datetime | None) -> bool:
-        """False: someone else was first, load and decide again."""
-        if not change.events:
-            return True
-        try:
-            await self._store.append(change.append(wake_at=wake_at, polls=self._settings.polls))
-        except ConflictError:
-            return False
-        return True
-
-    async def _decide(self, change: Change) -> tuple[Sequence[Action], datetime | None]:
-        """Ask until nothing more is to be recorded."""
-        while True:
-            decision = decide(change.state, change.now, self._settings.policy)
+            decision = decide(change.state, change.now, self._policy)
             spawn = next((action for action in decision.actions if isinstance(action, SpawnChildren)), None)
             if spawn is not None:
                 await self._spawn(change, spawn)
@@ -347,95 +343,102 @@ class Engine:
                 for body in decision.records:
                     change.add(body)
             else:
-                return decision.actions, decision.wake_at
+                actions = [one for one in decision.actions if not isinstance(one, SpawnChildren)]
+                return actions, decision.wake_at
+
+    def _has_to_wait(self, change: Change) -> bool:
+        """However many runs are to begin, or to go on after a rest: they do while there is room."""
+        state = change.state
+        if state.rows_total is not None:
+            return False
+        if state.status is RunStatus.CREATED:
+            return not self._admission.admitted(state.id)
+        resumed = any(isinstance(event.body, ev.RunResumed) for event in change.events)
+        return resumed and not self._admission.has_room
 
     async def _spawn(self, change: Change, spawn: SpawnChildren) -> None:
         """Rows whose content has a run by now get that one; the others get a new one."""
-        rows = await self._store.rows(change.state.id, spawn.start, spawn.stop)
-        missing = [row for row in rows if row.child is None]
-        known = {} if change.state.again else await self._store.latest([row.key for row in missing])
-        for run in known.values():
-            # Before it is joined: a failed one would count as this run's failure.
-            await self._reception.take_up(run, change.state.out)
-        change.joined += [(row.number, known[row.key].id) for row in missing if row.key in known]
-        new = [row for row in missing if row.key not in known]
-        change.children += [newborn(change.state, row, self._new_id, change.now) for row in new]
-        change.add(ev.ChildrenCreated(spawn.stop, created=len(new)))
-
-    async def _after(self, change: Change, actions: Sequence[Action], wake_at: datetime | None) -> None:
-        """What follows from a committed change."""
         state = change.state
+        rows = await self._store.rows(state.id, spawn.start, spawn.stop)
+        found = await asyncio.gather(*(self._store.summary(row.child) for row in rows if row.child))
+        dropped = {
+            run.id: run.parent for run in found if run is not None and run.status is RunStatus.CANCELLED
+        }
+        open_ = [row for row in rows if row.child is None or row.child in dropped]
+        known = {} if state.again else await self._store.latest([row.key for row in open_])
+        # One that was cancelled stays so, unless a person has had it replayed.
+        existing = [
+            row.child for row in rows if row.child and not (row.child in dropped and row.key in known)
+        ]
+        # Before they are counted: a failed one would count as this run's failure.
+        await self._reception.take_up_rows([*existing, *(run.id for run in known.values())], state.out)
+        joined = [row for row in open_ if row.key in known]
+        change.joined += [(row.number, known[row.key].id) for row in joined]
+        new = [row for row in open_ if row.child is None and row.key not in known]
+        change.children += [newborn(state, row, self._new_id, change.now) for row in new]
+        # In place of one of its own, a run is none more.
+        instead = sum(row.child is not None and dropped[row.child] == state.id for row in joined)
+        change.add(ev.ChildrenCreated(spawn.stop, created=len(new) - instead))
+        change.dropped += sum(row.child is not None for row in joined)
+        change.dropped_own += instead
+        if existing or change.dropped:
+            await self._turns.count_children(state)
+            # The store counts those until this change is written.
+            state.children_failed -= change.dropped
+            state.children_own_over -= change.dropped_own
+
+    async def after(self, turn: Turn) -> None:
+        """As `turns.Course.after`: what follows from a committed change."""
+        change, state = turn.change, turn.change.state
+        self._admission.begun(state.id)
+        under_way = self._under_way.setdefault(state.id, set())
+        under_way.difference_update(turn.ended)
         self._publish(change)
+        if self._settings.sweeps is not None:
+            self._sweeper.notice(state, change.events)
         self._look_after_children(change)
         if any(isinstance(event.body, ev.StepWaiting) for event in change.events):
             self._poller.notice()
-        if state.status.over:
-            self._states.pop(state.id, None)
-            self._timers.set(state.id, None)
-            for parent in await self._store.parents(state.id):
-                self.poke(parent)
-            return
-        self._timers.set(state.id, wake_at)
-        for job in self._new_jobs(state, actions):
-            self._under_way.add((state.id, job.action.step.id))
-            self._dispatcher.dispatch(job)
-        waits = not any((state.id, step_id) in self._under_way for step_id in state.steps)
-        if waits and (state.rows_total is None or not self._is_active(state.id)):
-            self._states.pop(state.id, None)  # a row in the store is enough
+        self._withdraw(change, under_way)
+        self._wake_later(state, turn.wake_at)
+        if not state.status.over and not self._stopping:
+            for job in self._new_jobs(state, turn.actions, under_way):
+                under_way.add(job.action.step.id)
+                self._dispatcher.dispatch(job)
+        if not under_way:
+            del self._under_way[state.id]
+            if state.rows_total is None or state.status.over or not self._is_active(state.id):
+                self._turns.forget(state.id)  # a row in the store is enough
+        await self._family.after(change)
+        self._admission.admit()
+
+    def _wake_later(self, state: RunState, at: datetime | None) -> None:
+        if at is AT_ONCE and self._is_active(state.id):
+            self._admission.enqueue(state.id, new=state.status is RunStatus.CREATED)
+        else:
+            self._timers.set(state.id, None if state.status.over or at is AT_ONCE else at)
+
+    def _new_jobs(
+        self, state: RunState, actions: Sequence[StepAction], under_way: Collection[StepId]
+    ) -> Iterator[Job]:
+        assert state.created_at is not None
+        for action in actions:
+            if action.step.id not in under_way:
+                yield Job(state.id, state.created_at.timestamp(), action, state)
+
+    def _withdraw(self, change: Change, under_way: set[StepId]) -> None:
+        for event in change.events:
+            if isinstance(event.body, ev.StepCancelled) and event.body.step in under_way:
+                self._dispatcher.withdraw(change.state.id, event.body.step)
+                under_way.discard(event.body.step)
 
     def _look_after_children(self, change: Change) -> None:
         for child in change.children:
             for event in child.append.events:
                 self.live.publish(event)
             self.activate(child.append.run_id)
-            self.poke(child.append.run_id)
-
-    def _new_jobs(self, state: RunState, actions: Sequence[Action]) -> Iterator[Job]:
-        assert state.created_at is not None
-        for action in actions:
-            if (
-                isinstance(action, Perform | LookUp | Check)
-                and (state.id, action.step.id) not in self._under_way
-            ):
-                yield Job(state.id, state.created_at.timestamp(), action, state)
+            self._admission.enqueue(child.append.run_id, new=True)
 
     def _publish(self, change: Change) -> None:
         for event in change.events:
             self.live.publish(event)
-        if change.state.status.over and (over := self._waiters.pop(change.state.id, None)) is not None:
-            over.set()
-
-    async def _state(self, run_id: RunId) -> RunState | None:
-        state = self._states.get(run_id)
-        if state is None:
-            state = await load_state(self._store, run_id, self._pipelines)
-            if state is None:
-                return None
-            self._states[run_id] = state
-        if state.rows_total is not None and (summary := await self._store.summary(run_id)) is not None:
-            state.children_succeeded = summary.children_succeeded
-            state.children_failed = summary.children_failed
-            state.children_own_over = summary.children_own_over
-        return state
-
-
-def _if_current(state: RunState, body: Any) -> Sequence[EventBody]:
-    """An outcome counts for the attempt that it is about, and only while that is open."""
-    step = state.steps[body.step]
-    current = step.attempt == body.attempt and not step.status.over and step.status is not StepStatus.RETRYING
-    return (body,) if current and not state.status.over else ()
-
-
-def _unless_known(state: RunState, body: ev.CallbackReceived) -> Sequence[EventBody]:
-    """A callback counts once, and only while its run is under way."""
-    known = (body.result, body.asset_id) in state.hints.get(body.correlation, ())
-    return () if known or state.status.over else (body,)
-
-
-def _if_awaited(state: RunState, body: ev.PollFound) -> Sequence[EventBody]:
-    """What the poller saw counts while the step still waits for it and has not been told."""
-    for step in state.steps.values():
-        waits = step.status is StepStatus.WAITING and step.correlation == body.correlation
-        if waits and state.hint_count(body.correlation) <= step.hints_checked:
-            return (body,)
-    return ()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -11,28 +12,34 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.definition.mistakes import sentence
 from orchestrator.domain import events as ev
-from orchestrator.domain.decide import Check, LookUp, Perform
+from orchestrator.domain.decide import CallOff, Check, FanOut, LookUp, Perform, StepAction
 from orchestrator.domain.ids import RunId, StepId, adoption_key
-from orchestrator.domain.retry import next_attempt_at
+from orchestrator.domain.retry import next_attempt_at, next_check_at
+from orchestrator.engine.control import ControlError, UnknownRunError
 from orchestrator.engine.dispatch.base import Job
+from orchestrator.engine.fan_out import FanOuts
 from orchestrator.errors import OrchestratorError, RetryClass
 from orchestrator.metastudio.errors import ApiError, CallError, Executed, NotFound
 from orchestrator.steps.base import (
     CannotTellError,
     Done,
+    GoesOn,
     StepContext,
     StepError,
     StepKind,
     Surroundings,
     Waiting,
 )
+from orchestrator.store.base import StoreError
 
-#: Pause before asking again after a check that got no answer.
-_RECHECK_S = 10.0
+#: Between two looks at a child run whose end has not been told.
+_CHILD_CHECK_S = 30.0
+#: Pauses between tries to call something off.
+_CALL_OFF_PAUSES_S = (1.0, 3.0, 10.0)
 
 log = structlog.get_logger(__name__)
 
-Record = Callable[[RunId, ev.EventBody], Awaitable[None]]
+Record = Callable[[RunId, ev.EventBody], Awaitable[bool]]
 Progress = Callable[[RunId, StepId, str, int, int], None]
 
 
@@ -47,36 +54,94 @@ class Executor:
         clock: Callable[[], datetime],
         record: Record,
         progress: Progress,
+        items: FanOuts,
+        cancel: Callable[..., Awaitable[None]],
     ) -> None:
-        """`record` returns when the event is durable."""
+        """`record` returns when the event is durable: whether it still counts. `cancel` ends a child run."""
+        self._items, self._cancel = items, cancel
         self._kinds = kinds
         self._around = around
         self._clock = clock
         self._record = record
         self._progress = progress
 
-    async def perform(self, job: Job) -> ev.EventBody:
-        """The event that ends the action. Raises nothing but cancellation."""
+    async def perform(self, job: Job) -> ev.EventBody | None:
+        """The event that ends the action, None when it does not count any more. Raises nothing but cancellation."""
         action = job.action
-        with structlog.contextvars.bound_contextvars(
+        tokens = structlog.contextvars.bind_contextvars(
             run=job.run_id, step=action.step.id, attempt=action.attempt
-        ):
-            try:
-                kind, params = self._prepare(action)
-            except OrchestratorError as error:
-                return ev.StepFailed(action.step.id, action.attempt, error_info(error))
-            attempt = _Attempt(job, self._around, self._clock, self._record, self._progress)
-            match action:
-                case Perform():
-                    return await self._act(kind, params, attempt)
-                case LookUp():
-                    return await self._look_up(kind, params, attempt)
-                case Check():
-                    return await self._check(kind, params, attempt, action)
-                case _:
-                    assert_never(action)
+        )
+        try:
+            return await self._perform(job)
+        except SupersededError:
+            return None
+        finally:
+            structlog.contextvars.reset_contextvars(**tokens)
 
-    def _prepare(self, action: Perform | LookUp | Check) -> tuple[StepKind[Any], BaseModel]:
+    async def _perform(self, job: Job) -> ev.EventBody:
+        action = job.action
+        attempt = _Attempt(job, self._around, self._clock, self._record, self._progress)
+        if action.step.foreach is not None:
+            return await self._of_items(attempt, action)
+        try:
+            kind, params = self._prepare(action)
+        except OrchestratorError as error:
+            return attempt.failed_for_good(error_info(error))
+        match action:
+            case Perform():
+                return await self._act(kind, params, attempt)
+            case LookUp():
+                return await self._look_up(kind, params, attempt)
+            case Check():
+                return await self._check(
+                    kind.check(params, attempt.context(), action.correlation), attempt, action
+                )
+            case CallOff():
+                return await self._call_off(kind, params, attempt, action)
+            case FanOut():
+                raise AssertionError("only steps with foreach fan out")
+            case _:
+                assert_never(action)
+
+    async def _of_items(self, attempt: "_Attempt", action: StepAction) -> ev.EventBody:
+        """A step with `foreach` waits for a child run."""
+        match action:
+            case FanOut():
+                return await self._fan_out(action, attempt)
+            case Check(correlation=child):
+                looked = self._items.look(RunId(child))
+                return await self._check(looked, attempt, action)
+            case CallOff(correlation=child):
+                return await self._call_off_items(RunId(child), attempt)
+            case _:
+                raise AssertionError(action)
+
+    async def _call_off_items(self, child: RunId, attempt: "_Attempt") -> ev.EventBody:
+        """Over once the items are: what they have begun is called off by themselves."""
+        step, number, hints = attempt.step.id, attempt.number, attempt.job.state.hint_count(child)
+        try:
+            await self._cancel(child)
+        except (ControlError, UnknownRunError):  # it is over
+            return ev.StepCancelled(step, number, f"The run {child} of its items is over.")
+        except OrchestratorError as error:
+            log.warning("items cannot be called off", items=child, error=error.message)
+        again_at = self._clock() + timedelta(seconds=_CHILD_CHECK_S)
+        return ev.StepChecked(step, number, hints, again_at)
+
+    async def _fan_out(self, action: FanOut, attempt: "_Attempt") -> ev.EventBody:
+        if not action.items:
+            return ev.StepSucceeded(attempt.step.id, attempt.number, {"results": [], "total": 0})
+        try:
+            child = await self._items.begin(attempt.job.state, action)
+        except StoreError as error:
+            busy = StepError(error.message, hint=error.hint, code="STORE", retry=RetryClass.LATER)
+            return self._failed(busy, attempt)
+        except OrchestratorError as error:
+            return attempt.failed_for_good(error_info(error))
+        # Its end pokes this run; asked now and then as well, should that get lost with the process.
+        return self._waiting(Waiting(child, check_after_s=_CHILD_CHECK_S, poll=False), attempt)
+
+    def _prepare(self, action: StepAction) -> tuple[StepKind[Any], BaseModel]:
         kind = self._kinds.get(action.step.uses)
         if kind is None:
             raise ParametersError(
@@ -84,7 +149,7 @@ class Executor:
                 hint="Was the run started by a version of the orchestrator that has it?",
             )
         try:
-            return kind, kind.params.model_validate(action.params)
+            return kind, kind.params.model_validate({} if isinstance(action, FanOut) else action.params)
         except ValidationError as error:
             details = "; ".join(
                 f"{'.'.join(str(part) for part in detail['loc']) or action.step.uses} {sentence(detail)}"
@@ -106,11 +171,13 @@ class Executor:
                 f"Not done{within}.", "Start the run again to give it as long once more.", "TIMEOUT"
             )
             return attempt.unknown(error) if attempt.unanswered else ev.StepFailed(step.id, number, error)
+        except SupersededError:
+            raise
         except OrchestratorError as error:
             return self._failed(error, attempt)
         except Exception as error:  # a defect in a step kind must fail its step, not the engine
             log.exception("step kind failed unexpectedly", kind=kind.name)
-            info = defect(kind, error)
+            info = defect(kind.name, error)
             return attempt.unknown(info) if attempt.unanswered else ev.StepFailed(step.id, number, info)
         match outcome:
             case Done(outputs=outputs):
@@ -151,6 +218,8 @@ class Executor:
             request_id=info.request_id,
             again_at=again_at,
         )
+        if again_at is None:
+            return attempt.failed_for_good(info)
         return ev.StepFailed(attempt.step.id, attempt.number, info, again_at)
 
     async def _look_up(self, kind: StepKind[Any], params: BaseModel, attempt: "_Attempt") -> ev.EventBody:
@@ -159,30 +228,28 @@ class Executor:
             found = await kind.find(params, attempt.context())
         except CannotTellError as error:
             log.warning("a person has to look", error=error.message)
-            return ev.StepFailed(attempt.step.id, attempt.number, error_info(error))
+            return attempt.failed_for_good(error_info(error))
         except OrchestratorError as error:
             log.warning("look-up failed", error=error.message)
             info = error_info(error)
             return ev.StepLookedUp(attempt.step.id, attempt.number, began_at, conclusive=False, error=info)
         except Exception as error:  # as in `_act`
             log.exception("step kind failed unexpectedly", kind=kind.name)
-            info = defect(kind, error)
+            info = defect(kind.name, error)
             return ev.StepLookedUp(attempt.step.id, attempt.number, began_at, conclusive=False, error=info)
         if found is None:
             return ev.StepLookedUp(attempt.step.id, attempt.number, began_at)
         log.info("adopted what a lost attempt made", outputs=found.outputs, facts=found.facts)
         return ev.StepAdopted(attempt.step.id, attempt.number, found.outputs, found.facts)
 
-    async def _check(
-        self, kind: StepKind[Any], params: BaseModel, attempt: "_Attempt", action: Check
-    ) -> ev.EventBody:
+    async def _check(self, asked: Awaitable[Done | None], attempt: "_Attempt", action: Check) -> ev.EventBody:
         try:
-            done = await kind.check(params, attempt.context(), action.correlation)
+            done = await asked
         except OrchestratorError as error:
             return self._no_verdict(error, attempt, action)
         except Exception as error:  # as in `_act`
-            log.exception("step kind failed unexpectedly", kind=kind.name)
-            return ev.StepFailed(attempt.step.id, attempt.number, defect(kind, error))
+            log.exception("step kind failed unexpectedly", kind=attempt.step.uses)
+            return ev.StepFailed(attempt.step.id, attempt.number, defect(attempt.step.uses, error))
         if done is None:
             again_s = attempt.check_every_s
             again_at = None if again_s is None else self._clock() + timedelta(seconds=again_s)
@@ -198,8 +265,37 @@ class Executor:
         if about_it and info.retry is not RetryClass.LATER:
             return ev.StepFailed(attempt.step.id, attempt.number, info)
         log.warning("check failed", error=error.message)
-        again_at = self._clock() + timedelta(seconds=_RECHECK_S)
+        again_at = next_check_at(
+            attempt.unanswered_checks,
+            now=self._clock(),
+            salt=f"{attempt.job.run_id}/{attempt.step.id}",
+        )
         return ev.StepChecked(attempt.step.id, attempt.number, action.hints, again_at, conclusive=False)
+
+    async def _call_off(
+        self, kind: StepKind[Any], params: BaseModel, attempt: "_Attempt", action: CallOff
+    ) -> ev.EventBody:
+        """A few tries: what cannot be called off then goes on at the provider, and the run ends without it."""
+        for pause_s in (*_CALL_OFF_PAUSES_S, None):
+            try:
+                told = await kind.cancel(params, attempt.context(), action.correlation)
+            except OrchestratorError as error:
+                told = GoesOn(f"It could not be called off: {error.message}")
+                log.warning("calling off failed", error=error.message)
+                if pause_s is None or getattr(error, "retry", RetryClass.NEVER) is not RetryClass.LATER:
+                    break
+                await asyncio.sleep(pause_s)
+            except Exception as error:  # as in `_act`
+                log.exception("step kind failed unexpectedly", kind=kind.name)
+                told = GoesOn(defect(kind.name, error).message)
+                break
+            else:
+                break
+        return ev.StepCancelled(attempt.step.id, attempt.number, told, isinstance(told, GoesOn))
+
+
+class SupersededError(OrchestratorError):
+    """The attempt does not count any more: what it was about to do is not wanted."""
 
 
 class ParametersError(OrchestratorError):
@@ -229,6 +325,7 @@ class _Attempt:
         self.made_before = state.attempts_before
         self._facts = dict(state.facts)
         self.check_every_s = state.check_every_s
+        self.unanswered_checks = state.unanswered_checks
         #: When the request left that may have been lost.
         self._sent_at = state.sent_at
         self._run = job.state
@@ -237,7 +334,9 @@ class _Attempt:
     @property
     def deadline_at(self) -> datetime | None:
         """Of a wait that begins now: time that the process was not there does not count."""
-        return None if self.step.timeout_s is None else self._clock() + timedelta(seconds=self.step.timeout_s)
+        if self.step.timeout_s is None or self.step.foreach is not None:
+            return None  # with `foreach` the time is each item's own
+        return self._clock() + timedelta(seconds=self.step.timeout_s)
 
     def context(self) -> StepContext:
         run_id, step_id = self.job.run_id, self.step.id
@@ -252,8 +351,8 @@ class _Attempt:
             run_created_at=self._run.created_at or self._clock(),
             sent_at=self._sent_at,
             around=self._around,
-            folder=Path(self._run.pipeline.folder),
-            out=Path(self._run.out),
+            folder=_path(self._run.pipeline.folder),
+            out=_path(self._run.out),
             input_files=self._input_files(),
             sent=self._sent,
             note=self._note,
@@ -262,26 +361,40 @@ class _Attempt:
 
     def _input_files(self) -> frozenset[str]:
         specs, inputs = self._run.pipeline.inputs, self._run.inputs
+        if not specs:
+            return frozenset()
         files = (inputs.get(name) for name, spec in specs.items() if spec.type == "file")
         return frozenset(path for path in files if isinstance(path, str))
+
+    def failed_for_good(self, error: ev.ErrorInfo) -> ev.StepFailed:
+        """Held, where a person can see to the cause."""
+        held = error.retry in {RetryClass.QUOTA, RetryClass.SUPPORT} and not self.step.continue_on_error
+        return ev.StepFailed(self.step.id, self.number, error, held=held)
 
     def unknown(self, error: ev.ErrorInfo) -> ev.StepUnknown:
         return ev.StepUnknown(self.step.id, self.number, error)
 
     async def _sent(self) -> None:
         self.unanswered = True
-        await self._record(self.job.run_id, ev.StepSent(self.step.id, self.number))
+        if not await self._record(self.job.run_id, ev.StepSent(self.step.id, self.number)):
+            raise SupersededError
 
     async def _note(self, facts: Mapping[str, Any]) -> None:
-        await self._record(self.job.run_id, ev.StepNoted(self.step.id, self.number, dict(facts)))
+        if not await self._record(self.job.run_id, ev.StepNoted(self.step.id, self.number, dict(facts))):
+            raise SupersededError
         self._facts.update(facts)
         self.unanswered = False
 
 
-def defect(kind: StepKind[Any], error: Exception) -> ev.ErrorInfo:
+@lru_cache(maxsize=256)
+def _path(text: str) -> Path:
+    return Path(text)
+
+
+def defect(kind: str, error: Exception) -> ev.ErrorInfo:
     """What the user learns of an exception that no step kind should raise."""
     return ev.ErrorInfo(
-        f"{type(error).__name__} inside {kind.name}.", "This is a defect: report it with the log.", "DEFECT"
+        f"{type(error).__name__} inside {kind}.", "This is a defect: report it with the log.", "DEFECT"
     )
 
 

@@ -19,8 +19,13 @@ async def load_state(
         return None
     created = journal[0].body
     assert isinstance(created, ev.RunCreated)
-    if created.definition not in pipelines:
-        pipelines[created.definition] = Pipeline.from_json(
-            json.loads(await store.definition(created.definition))
-        )
-    return replay(run_id, pipelines[created.definition], journal)
+    return replay(run_id, await load_pipeline(store, created.definition, pipelines), journal)
+
+
+async def load_pipeline(
+    store: Store, definition: DefinitionHash, pipelines: MutableMapping[DefinitionHash, Pipeline]
+) -> Pipeline:
+    """The definition that runs were started with. Raises StoreError when it is gone."""
+    if definition not in pipelines:
+        pipelines[definition] = Pipeline.from_json(json.loads(await store.definition(definition)))
+    return pipelines[definition]

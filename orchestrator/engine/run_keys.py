@@ -28,7 +28,10 @@ class RunKeys:
                 pipeline.outputs,
             ]
         )
-        used = _references([*(step.with_ for step in steps), pipeline.outputs], [step.if_ for step in steps])
+        used = _references(
+            [*(step.with_ for step in steps), *(step.foreach for step in steps), pipeline.outputs],
+            [step.if_ for step in steps],
+        )
         self._inputs = _members("inputs", used)
         self._columns = _members("row", used)
 
@@ -58,7 +61,8 @@ class RunKeys:
 
 
 def _work(step: Step) -> list[Any]:
-    return [step.id, step.uses, step.with_, step.needs, step.if_, step.continue_on_error]
+    work = [step.id, step.uses, step.with_, step.needs, step.if_, step.continue_on_error]
+    return work if step.foreach is None else [*work, step.foreach]
 
 
 def _references(values: list[Any], conditions: Iterable[str | None]) -> set[expressions.Reference]:

@@ -33,6 +33,11 @@ def submission(pipeline: Pipeline, prepared: Prepared, *, again: bool = False) -
     )
 
 
+def content_of(pipeline: Pipeline, inputs: Mapping[str, Any]) -> str:
+    """A fingerprint of the files among the inputs of one run. Reads them. Raises OSError."""
+    return _content(pipeline, inputs, RunKeys(pipeline).uses_input)
+
+
 def _content(pipeline: Pipeline, inputs: Mapping[str, Any], uses: Callable[[str], bool]) -> str:
     """A fingerprint of the files among the inputs: a changed picture makes a new video, an untouched one does not."""
     digest = hashlib.sha256()

@@ -13,8 +13,9 @@ from orchestrator.domain.ids import RunId
 from orchestrator.domain.run import RunStatus
 from orchestrator.errors import OrchestratorError, UnreachableError, UsageError
 from orchestrator.server.access import Handler, add_headers, guard, problem
+from orchestrator.server.controls import MAX_BODY_BYTES, Controls
 from orchestrator.server.outputs import saved_file, serve
-from orchestrator.server.reads import EventView, RunDetail, RunReader, to_json
+from orchestrator.server.reads import EventView, LiveRunReader, RunDetail, RunQuery, to_json
 from orchestrator.server.sse import stream
 from orchestrator.settings import Listen
 
@@ -34,16 +35,18 @@ async def _always_ready() -> Sequence[str]:
 
 
 class AdminServer:
-    """REST, SSE and dashboard over a `RunReader`.
+    """REST, SSE and dashboard over a `LiveRunReader`.
 
-    `token`: needed from everyone if given; without one only loopback may be listened on. `ready` returns what keeps the
-    daemon from working, nothing when it is ready. `heartbeat_s`: seconds between signs of life on event streams.
+    `controls`: the verbs on runs; without them everything is read-only. `token`: needed from everyone if given; without
+    one only loopback may be listened on. `ready` returns what keeps the daemon from working, nothing when it is ready.
+    `heartbeat_s`: seconds between signs of life on event streams.
     """
 
     def __init__(
         self,
-        reader: RunReader,
+        reader: LiveRunReader,
         *,
+        controls: Controls | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         token: str | None = None,
@@ -51,6 +54,7 @@ class AdminServer:
         heartbeat_s: float = 15.0,
     ) -> None:
         self._reader = reader
+        self._controls = controls
         self._host = host
         self._port = port
         self._token = token
@@ -78,7 +82,8 @@ class AdminServer:
                 hint="Set admin.token, or use 127.0.0.1.",
             )
         app = web.Application(
-            middlewares=[guard(host=self._host, loopback=loopback, token=self._token), _answer_errors]
+            middlewares=[guard(host=self._host, loopback=loopback, token=self._token), _answer_errors],
+            client_max_size=MAX_BODY_BYTES,
         )
         app.on_response_prepare.append(add_headers)
         app.on_shutdown.append(self._end_streams)
@@ -119,6 +124,8 @@ class AdminServer:
         router.add_get("/api/v1/runs/{run}/events", self._run_events, allow_head=False)
         router.add_get("/api/v1/runs/{run}/files/{step}", self._file)
         router.add_get("/api/v1/limits", self._limits)
+        if self._controls is not None:
+            self._controls.add_routes(router, admitted_by="loopback" if self._token is None else "token")
 
     async def _end_streams(self, _app: web.Application) -> None:
         self._stopping.set()
@@ -129,12 +136,16 @@ class AdminServer:
 
     async def _runs(self, request: web.Request) -> web.StreamResponse:
         query = request.query
-        status = query.get("status")
-        if status and status not in set(RunStatus):
-            raise UsageError(f"There is no status {status!r}.", hint=f"One of: {', '.join(RunStatus)}.")
+        wanted = [status for status in query.getall("status", []) if status]
+        if unknown := [status for status in wanted if status not in set(RunStatus)]:
+            raise UsageError(f"There is no status {unknown[0]!r}.", hint=f"One of: {', '.join(RunStatus)}.")
         runs, next_cursor = await self._reader.runs(
-            status=RunStatus(status) if status else None,
-            parent=RunId(query["parent"]) if "parent" in query else None,
+            RunQuery(
+                status=frozenset(map(RunStatus, wanted)),
+                parent=RunId(query["parent"]) if "parent" in query else None,
+                name=query.get("name", ""),
+                pipeline=query.get("pipeline", ""),
+            ),
             cursor=query.get("cursor") or None,
             limit=_number(query.get("limit", "50"), "limit", 1, 500),
         )

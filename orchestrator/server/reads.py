@@ -1,4 +1,4 @@
-"""What the admin listener shows of runs, and the Protocol that it reads it through."""
+"""What is shown of runs, to browsers and on terminals, and the Protocol that it is read through."""
 
 import dataclasses
 import json
@@ -33,9 +33,17 @@ class RunSummary:
     #: Child runs of a table; 0 when it has none.
     children_total: int = 0
     children_done: int = 0
+    #: Those of them that succeeded, that ended otherwise, and that are paused.
+    children_succeeded: int = 0
+    children_failed: int = 0
+    children_paused: int = 0
     error: ErrorInfo | None = None
-    #: Why it is not getting on right now, for people; empty when it is.
+    #: Why it is not getting on right now, or was cancelled, for people; empty when it is.
     reason: str = ""
+    #: Content hash of the definition that it is pinned to.
+    definition: str = ""
+    #: The run that it replays.
+    replays: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +83,29 @@ class EventView:
     at: datetime
     step: StepId | None = None
     payload: Mapping[str, Any] = field(default_factory=dict)
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs are asked for; what is left out is not asked."""
+
+    status: frozenset[RunStatus] = frozenset()
+    #: The run whose rows they are; `TOP_LEVEL`: those that are no row of another.
+    parent: RunId | None = None
+    name: str = ""
+    pipeline: str = ""
 
 
 class RunReader(Protocol):
     """Reads runs; never changes one."""
 
     async def runs(
-        self, *, status: RunStatus | None, parent: RunId | None, cursor: str | None, limit: int
+        self, query: RunQuery, *, cursor: str | None = None, limit: int = 50
     ) -> tuple[Sequence[RunSummary], str | None]:
         """At most `limit` runs, newest first, and the cursor of the rest (None: there is none).
 
-        `parent` None does not ask, `TOP_LEVEL` asks for runs without one. Raises `UsageError` for a cursor that is none.
+        Any text serves as a cursor: runs come before it, or not.
         """
         ...
 
@@ -96,6 +116,10 @@ class RunReader(Protocol):
     async def events(self, run_id: RunId, after_seq: int) -> Sequence[EventView]:
         """The run's journal after `after_seq` (0: all of it), in order; empty for an unknown run."""
         ...
+
+
+class LiveRunReader(RunReader, Protocol):
+    """Of the process that carries the runs: it also knows what happens right now."""
 
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[EventView]]:
         """Every event committed from entering the block on. Must bound what it keeps for a reader that is slow."""

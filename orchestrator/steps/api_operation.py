@@ -1,4 +1,4 @@
-"""`api.<operation>`: any operation of the API as a step, for what no kind of its own does."""
+"""`api.<operation>`: any operation of the API as a step."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -10,10 +10,12 @@ from orchestrator.metastudio.errors import ApiError, CallError, Executed, NotFou
 from orchestrator.metastudio.models.base import RequestModel
 from orchestrator.metastudio.operations import OPERATIONS, AnyOperation
 from orchestrator.metastudio.withheld import is_withheld_name, without_withheld
+from orchestrator.steps.adoption import ADOPTIONS, Adopting, Adoption
 from orchestrator.steps.base import Done, StepContext, StepKind
+from orchestrator.steps.traces import Sent
 
 PREFIX: Final = "api."
-#: Kinds of their own, which adopt what a lost attempt made, by the operation that they call.
+#: Kinds of their own, which do more than the call or are easier to write, by the operation that they call.
 ADOPTING: Final[Mapping[str, str]] = {
     "create_digital_asset": "asset.create",
     "create_file": "file.upload",
@@ -27,7 +29,7 @@ _GONE: Final = frozenset({"MSS.20020002"})
 _DELETING: Final = "deleting"
 
 
-class ApiOperation(StepKind[BaseModel]):
+class ApiOperation(Adopting[BaseModel]):
     """One call. Parameters are those of the path, of the query and the fields of the body, side by side; outputs are
     the answer's fields without presigned URLs and secrets.
 
@@ -35,18 +37,18 @@ class ApiOperation(StepKind[BaseModel]):
     `encryption_info` of `show_asset_replication_info`, which `create_asset_by_replication_info` needs, is a secret. For that,
     take `orchestrator api call`, which prints answers whole and reads a body with `--body -`, or the client in Python.
 
-    A call that reads, changes or deletes is repeated as the step's `retry` says. One that creates is never repeated
-    without a person when its answer was lost: the API has nothing by which what it made could be told apart.
+    A call that reads, changes or deletes is repeated as the step's `retry` says. One that creates leaves a mark in what it
+    makes, by which that is found and taken over when the answer was lost. Where no mark serves, it is never repeated
+    without a person. [Adoption](adoption.md) tells which is which.
     """
 
     def __init__(self, operation: AnyOperation) -> None:
         self.operation = operation
         self.name = PREFIX + operation.id
         adopting = ADOPTING.get(operation.id)
-        self.summary = operation.summary + (
-            f" (use `{adopting}`, which takes over what a lost attempt made)" if adopting else ""
-        )
-        self.where_to_look = _where_to_look(operation)
+        self.summary = operation.summary + (f" (see also `{adopting}`)" if adopting else "")
+        row = ADOPTIONS.get(operation.id)
+        self.where_to_look = StepKind.where_to_look if row is None else row.where
 
     @cached_property
     def params(self) -> type[BaseModel]:
@@ -66,11 +68,22 @@ class ApiOperation(StepKind[BaseModel]):
         """The answer's fields that are not withheld by their names."""
         return frozenset(name for name in _fields(self.operation.response) if not is_withheld_name(name))
 
+    def creating(self, params: BaseModel) -> tuple[Adoption, Sent] | None:
+        """As the operation's row says; None for what reads, changes or deletes."""
+        row = ADOPTIONS.get(self.operation.id)
+        if row is None:
+            return None
+        arguments = self._arguments(params)
+        if row.repeatable is not None and row.repeatable(arguments["body"]):
+            return None
+        return row, Sent(arguments["body"], arguments["path"])
+
     async def act(self, params: BaseModel, ctx: StepContext) -> Done:
         """One call of the operation, at its section of the reference."""
-        arguments = self._arguments(params)
-        if self.operation.creates:
-            answer = await ctx.create(self.operation, **arguments)
+        arguments, creating = self._arguments(params), self.creating(params)
+        if creating is not None:
+            row, sent = creating
+            answer = await ctx.create(self.operation, **{**arguments, "body": row.keyed(sent, ctx)})
         elif self.operation.method == "DELETE":
             answer = await self._delete(ctx, arguments)
         else:
@@ -125,14 +138,6 @@ def _fields(model: type[BaseModel] | None) -> list[str]:
     if model is None:
         return []
     return [field.serialization_alias or name for name, field in model.model_fields.items()]
-
-
-def _where_to_look(operation: AnyOperation) -> str:
-    """The call that lists what the operation makes: the one that reads the same path."""
-    for other in OPERATIONS.values():
-        if other.reads and other.path == operation.path and other.id != operation.id:
-            return f"with `orchestrator api call {other.id}`"
-    return StepKind.where_to_look
 
 
 KINDS: Final = tuple(ApiOperation(operation) for operation in OPERATIONS.values())

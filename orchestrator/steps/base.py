@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -51,6 +51,16 @@ class Found:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Something that is over, as a list of the API shows it."""
+
+    correlation: str
+    result: str
+    #: When that last changed, by the API's clock.
+    at: datetime
+
+
 class StepError(OrchestratorError):
     """A step cannot be done."""
 
@@ -74,6 +84,12 @@ class CannotTellError(StepError):
             code="NO_ANSWER",
             retry=RetryClass.SUPPORT,
         )
+
+
+class GoesOn(str):
+    """Told of what could not be stopped any more: it goes on, or has come to its end."""
+
+    __slots__ = ()
 
 
 class Parameters(BaseModel):
@@ -199,6 +215,12 @@ class StepKind(ABC, Generic[P]):
     where_to_look: str = "in the MetaStudio console"
     #: The output that names a file which the step left in the output folder, if it leaves one.
     leaves: ClassVar[str | None] = None
+    #: Whether `cancel` can stop what the step has started or waits for.
+    can_be_called_off: ClassVar[bool] = False
+    #: The output that names what the step has started: it is called off even if no other step waits for it yet.
+    started: ClassVar[str | None] = None
+    #: Whether the API lists what ended lately: then `sweep` finds it at the same cost however many wait.
+    sweeps: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -226,9 +248,20 @@ class StepKind(ABC, Generic[P]):
         """Ask the API about what the step waits for; None: not over yet. Waiting kinds override this."""
         raise StepError(f"{self.name} does not wait.")
 
+    async def cancel(self, params: P, ctx: StepContext, correlation: str) -> str:
+        """Stop what is known by `correlation`: its run was cancelled. What became of it, for people (`GoesOn`, if it does).
+
+        Kinds with `can_be_called_off` override this; may be called again for what is stopped already.
+        """
+        raise StepError(f"{self.name} cannot be called off.")
+
     async def poll(self, around: Surroundings, waits: Sequence[Wait]) -> Mapping[str, str]:
-        """Which of the waits' correlations are over, and how: one batch, as few calls as possible."""
+        """Which of the waits' correlations are, or may be, over, and how: one batch, as few calls as possible."""
         return {}
+
+    def sweep(self, around: Surroundings, since: datetime) -> AsyncIterator[Ended]:
+        """All that ended at or after `since` (the API's clock), the latest first. Kinds with `sweeps` override this."""
+        raise StepError(f"{self.name} has no list of what ended.")
 
 
 @cache

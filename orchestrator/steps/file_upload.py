@@ -9,7 +9,9 @@ from orchestrator.errors import RetryClass
 from orchestrator.metastudio import operations
 from orchestrator.metastudio.errors import NotFound
 from orchestrator.metastudio.models.file import FilesCreateReq, LargeFilesCreateReq
+from orchestrator.steps.adoption import ADOPTIONS
 from orchestrator.steps.base import Done, Found, Parameters, StepContext, StepError, StepKind
+from orchestrator.steps.traces import Sent
 from orchestrator.transfer.digest import Digest
 
 
@@ -54,56 +56,61 @@ class FileUpload(StepKind[FileUploadParams]):
     async def _create(
         self, params: FileUploadParams, file: Digest, ctx: StepContext
     ) -> tuple[str, list[str]]:
-        name = _name(params)
-        file_type = Path(name).suffix.lstrip(".").lower() or "bin"
-        parts = ctx.around.transfers.part_count(file.size)
-        if parts is None:
-            request = FilesCreateReq(
-                file_name=name,
-                file_md5=file.md5_base64,
-                file_size=file.size,
-                file_type=file_type,
-                asset_id=params.asset_id,
-                asset_file_category=params.category,
-            )
-            created = await ctx.create(operations.create_file, body=request)
-            urls = [created.upload_url] if created.upload_url else []
-            file_id = created.file_id
+        body = _request(params, file, ctx)
+        if isinstance(body, FilesCreateReq):
+            created = await ctx.create(operations.create_file, body=body)
+            file_id, urls = created.file_id, [created.upload_url] if created.upload_url else []
         else:
-            if params.category not in {"MAIN", "OTHER"}:
-                raise StepError(
-                    f"A file of {file.size} bytes goes in parts, and only MAIN and OTHER files may.",
-                    hint="Use a smaller file or raise transfer.single_put_max_bytes (5 GiB at most).",
-                    code="TOO_LARGE",
-                )
-            large = LargeFilesCreateReq(
-                file_name=name,
-                file_size=file.size,
-                file_type=file_type,
-                asset_id=params.asset_id,
-                asset_file_category="MAIN" if params.category == "MAIN" else "OTHER",
-                file_multipart_count=parts,
-            )
-            created_large = await ctx.create(operations.create_large_file, body=large)
-            urls, file_id = created_large.upload_urls or [], created_large.file_id
-        if not file_id or len(urls) != (parts or 1):
+            created_large = await ctx.create(operations.create_large_file, body=body)
+            file_id, urls = created_large.file_id, created_large.upload_urls or []
+        parts = ctx.around.transfers.part_count(file.size) or 1
+        if not file_id or len(urls) != parts:
             raise StepError(
-                f"The API gave {len(urls)} upload addresses for {parts or 1} parts.",
+                f"The API gave {len(urls)} upload addresses for {parts} parts.",
                 code="BAD_ANSWER",
                 retry=RetryClass.LATER,
             )
         return file_id, urls
 
     async def find(self, params: FileUploadParams, ctx: StepContext) -> Found | None:
-        """Among the asset's files that wait for their bytes, the one with our name and content. Reference 4.1.5."""
+        """The file that waits for its bytes, to be replaced: its address went with the answer. Reference 4.1.5."""
         digest = (await ctx.around.transfers.describe(ctx.local_file(params.path))).digest
-        asset = await ctx.call(operations.show_asset, path={"asset_id": params.asset_id})
-        for file in asset.files or ():
-            same = (file.file_name or "").lower() == _name(params).lower()
-            same &= file.file_size in {None, digest.size} and file.file_md5 in {None, "", digest.md5_base64}
-            if same and file.asset_file_category == params.category and file.state == "CREATING":
-                return Found(facts={"file_id": file.file_id})
-        return None
+        body = _request(params, digest, ctx)
+        row = ADOPTIONS["create_file" if isinstance(body, FilesCreateReq) else "create_large_file"]
+        file_id = await row.find(self.name, Sent(body), ctx)
+        return None if file_id is None else Found(facts={"file_id": file_id})
+
+
+def _request(
+    params: FileUploadParams, file: Digest, ctx: StepContext
+) -> FilesCreateReq | LargeFilesCreateReq:
+    """What registers the file. Raises StepError for a category that cannot go in parts."""
+    name = _name(params)
+    file_type = Path(name).suffix.lstrip(".").lower() or "bin"
+    parts = ctx.around.transfers.part_count(file.size)
+    if parts is None:
+        return FilesCreateReq(
+            file_name=name,
+            file_md5=file.md5_base64,
+            file_size=file.size,
+            file_type=file_type,
+            asset_id=params.asset_id,
+            asset_file_category=params.category,
+        )
+    if params.category not in {"MAIN", "OTHER"}:
+        raise StepError(
+            f"A file of {file.size} bytes goes in parts, and only MAIN and OTHER files may.",
+            hint="Use a smaller file or raise transfer.single_put_max_bytes (5 GiB at most).",
+            code="TOO_LARGE",
+        )
+    return LargeFilesCreateReq(
+        file_name=name,
+        file_size=file.size,
+        file_type=file_type,
+        asset_id=params.asset_id,
+        asset_file_category="MAIN" if params.category == "MAIN" else "OTHER",
+        file_multipart_count=parts,
+    )
 
 
 def _name(params: FileUploadParams) -> str:

@@ -1,6 +1,6 @@
 """What a store does: a dozen verbs. The journal is append-only; everything else is derived or input."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -45,8 +45,14 @@ class Summary:
     children_failed: int = 0
     #: Those of them that the run created itself, not joined.
     children_own_over: int = 0
-    #: Decide again then; None: nothing is due unless something happens.
+    #: Child runs that are paused; kept by the store, too.
+    children_paused: int = 0
+    #: Decide again then, at once when that is past; None: nothing is due unless something happens.
     wake_at: datetime | None = None
+    #: Why it is paused or was cancelled, for people.
+    reason: str = ""
+    #: The run of which this is a replay.
+    replays: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,17 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitLine:
+    """All waits of one kind of step."""
+
+    kind: str
+    #: When the first of them is to be polled.
+    poll_at: datetime
+    #: Since when the oldest waits.
+    since_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Append:
     """Everything that one decision changes, in one transaction."""
 
@@ -83,6 +100,8 @@ class Append:
     after_seq: int
     events: Sequence[Event]
     summary: Summary
+    #: The run's status before the change, for a cheaper write when it stays; None: not known, or a new run.
+    was: RunStatus | None = None
     waits_added: Sequence[Wait] = ()
     waits_ended: Sequence[StepId] = ()
     #: The rows of a new run that has some.
@@ -97,6 +116,19 @@ class Append:
 class NewChild:
     row_number: int
     append: Append
+
+
+#: Up to where finished runs have been looked at: when that one ended, in seconds since 1970, and its id.
+PruneMark = tuple[float, RunId]
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What one look brought. Forgetting a run frees its child runs for the next round from the beginning."""
+
+    runs: int
+    #: Where to go on; None: all have been looked at.
+    after: PruneMark | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +179,31 @@ class Store(Protocol):
         """Rows `start` to `stop` (exclusive) of a run's table."""
         ...
 
-    async def unfinished(self) -> list[tuple[RunId, datetime | None]]:
-        """Runs that are not over, oldest first, with their wake-up time."""
+    async def due(self) -> list[tuple[RunId, float, RunStatus]]:
+        """Runs that are not over and have a wake-up time (seconds since 1970), earliest first."""
+        ...
+
+    async def counts(self, *, top_level: bool = False) -> dict[RunStatus, int]:
+        """How many runs there are in each status that any has; `top_level`: of those without a parent."""
         ...
 
     async def parents(self, run_id: RunId) -> list[RunId]:
         """Runs that have the run among their rows."""
         ...
 
-    async def due_waits(self, until: datetime, limit: int = 100) -> list[Wait]:
-        """Waits to be polled by then, longest due first."""
+    async def wait_lines(self) -> list[WaitLine]:
+        """What waits for something outside, a line for each kind of step. Its cost does not grow with the waits."""
         ...
 
-    async def next_poll_at(self) -> datetime | None:
-        """When the next wait is to be polled."""
+    async def due_waits(self, kind: str, until: datetime, *, within_s: float, limit: int) -> list[Wait]:
+        """Waits of the kind to be polled by `until`, in the order in which they began, then by the time they are due.
+
+        They began at most `within_s` after the one that is due longest, which is the first of them.
+        """
+        ...
+
+    async def waits_by_correlation(self, kind: str, correlations: Collection[str]) -> list[Wait]:
+        """The kind's waits for any of `correlations`."""
         ...
 
     async def postpone(self, waits: Sequence[Wait]) -> None:
@@ -169,6 +212,15 @@ class Store(Protocol):
 
     async def hurry(self, run_id: RunId, at: datetime) -> None:
         """Poll the run's waits at `at`, if that is earlier than planned."""
+        ...
+
+    async def prune(self, before: datetime, *, after: PruneMark | None = None, limit: int = 100) -> Pruned:
+        """Look at the next `limit` runs that were over by `before`, and forget those that nobody needs any more.
+
+        A run is needed while it has a child run that is not that old, or one that is not over; while its parent is
+        there, or another run has it among its rows; and while an unfinished run replays it. Definitions go with the
+        last of their runs. All of it is one transaction.
+        """
         ...
 
     async def close(self) -> None:

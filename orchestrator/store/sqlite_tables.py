@@ -1,178 +1,26 @@
-"""The SQL behind `SqliteStore`: each function runs inside somebody else's transaction or read."""
+"""What `SqliteStore` reads: each function is one read of somebody else's connection."""
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.domain.events import Event, decode, encode
-from orchestrator.domain.ids import DefinitionHash, RunId, RunKey, StepId, canonical_json, writable
+from orchestrator.domain.events import Event, decode
+from orchestrator.domain.ids import DefinitionHash, RunId, RunKey
 from orchestrator.domain.run import RunStatus
-from orchestrator.store.base import Append, ConflictError, Row, RunFilter, Summary, Wait
+from orchestrator.store.base import Row, RunFilter, Summary
 
 _SUMMARY = (
     "id, key, name, pipeline, definition, status, created_at, ended_at, seq, steps_total, steps_done, "
-    "error, hint, rows_total, children_succeeded, children_failed, children_own_over, wake_at, parent"
+    "error, hint, rows_total, children_succeeded, children_failed, children_own_over, children_paused, wake_at, "
+    "parent, reason, replays"
 )
-
-
-def stamp(at: datetime | None) -> float | None:
-    """Seconds since 1970, as the tables keep times."""
-    return None if at is None else at.timestamp()
 
 
 def when(seconds: float | None) -> datetime | None:
     """The aware UTC time of a table's seconds."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def claim(connection: sqlite3.Connection, owner: str) -> None:
-    connection.execute("INSERT INTO owner SELECT ? WHERE NOT EXISTS (SELECT 1 FROM owner)", (owner,))
-
-
-def put_definition(connection: sqlite3.Connection, hash_: DefinitionHash, body: str) -> None:
-    connection.execute("INSERT OR IGNORE INTO definitions VALUES (?,?)", (hash_, body))
-
-
-def append(connection: sqlite3.Connection, change: Append) -> None:
-    """Raises ConflictError, with nothing written, when the journal has moved on."""
-    summary = change.summary
-    was = None
-    if change.after_seq == 0:
-        _insert_run(connection, change)
-    else:
-        found = connection.execute("SELECT status FROM runs WHERE id=?", (change.run_id,)).fetchone()
-        was = RunStatus(found[0]) if found else None
-        updated = connection.execute(
-            "UPDATE runs SET status=?, ended_at=?, seq=?, steps_done=?, error=?, hint=?, wake_at=? WHERE id=? AND seq=?",
-            (
-                summary.status.value,
-                stamp(summary.ended_at),
-                summary.seq,
-                summary.steps_done,
-                writable(summary.error),
-                writable(summary.hint),
-                stamp(summary.wake_at),
-                change.run_id,
-                change.after_seq,
-            ),
-        )
-        if updated.rowcount != 1:
-            raise ConflictError(f"The journal of {change.run_id} has moved on from event {change.after_seq}.")
-    connection.executemany(
-        "INSERT INTO events VALUES (?,?,?,?,?,?,?)",
-        [
-            (e.run_id, e.seq, e.body.TYPE, e.step, e.attempt, encode(e.body), e.at.timestamp())
-            for e in change.events
-        ],
-    )
-    if change.waits_ended:
-        connection.executemany(
-            "DELETE FROM waits WHERE run_id=? AND step=?",
-            [(change.run_id, step) for step in change.waits_ended],
-        )
-    connection.executemany(
-        "INSERT OR REPLACE INTO waits VALUES (?,?,?,?,?,?,?)",
-        [
-            (w.run_id, w.step, w.kind, w.correlation, w.since_at.timestamp(), w.poll_at.timestamp(), w.polls)
-            for w in change.waits_added
-        ],
-    )
-    if change.rows:
-        _insert_rows(connection, change)
-    for child in change.children:
-        append(connection, child.append)
-        connection.execute(
-            "UPDATE rows SET child=? WHERE run_id=? AND number=?",
-            (child.append.run_id, change.run_id, child.row_number),
-        )
-    for number, run_id in change.joined:
-        _join(connection, change.run_id, number, run_id)
-    if was is not None and was.over:
-        _count_child(connection, change.run_id, was, -1)
-    if summary.status.over:
-        _count_child(connection, change.run_id, summary.status, +1)
-
-
-def _insert_run(connection: sqlite3.Connection, change: Append) -> None:
-    s = change.summary
-    try:
-        connection.execute(
-            f"INSERT INTO runs ({_SUMMARY}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,?,?)",  # noqa: S608 - a constant list of columns
-            (
-                *(
-                    s.id,
-                    s.key,
-                    writable(s.name),
-                    s.pipeline,
-                    s.definition,
-                    s.status.value,
-                    stamp(s.created_at),
-                ),
-                *(stamp(s.ended_at), s.seq, s.steps_total, s.steps_done, s.error, s.hint, s.rows_total),
-                *(stamp(s.wake_at), s.parent),
-            ),
-        )
-    except sqlite3.IntegrityError as error:
-        raise ConflictError(f"The run {s.id} exists already.") from error
-
-
-def _insert_rows(connection: sqlite3.Connection, change: Append) -> None:
-    connection.executemany(
-        "INSERT INTO rows VALUES (?,?,?,?,?,?,?)",
-        [
-            (
-                change.run_id,
-                r.number,
-                writable(r.name),
-                r.key,
-                canonical_json(r.inputs),
-                canonical_json(r.row),
-                r.child,
-            )
-            for r in change.rows
-        ],
-    )
-    # Rows joined to runs that ended meanwhile are counted here, in the transaction that joins them.
-    connection.execute(
-        "UPDATE runs SET children_succeeded="
-        "(SELECT count(*) FROM rows JOIN runs AS c ON c.id=rows.child WHERE rows.run_id=?1 AND c.status=?2),"
-        " children_failed="
-        "(SELECT count(*) FROM rows JOIN runs AS c ON c.id=rows.child WHERE rows.run_id=?1 AND c.status IN (?3,?4))"
-        " WHERE id=?1",
-        (change.run_id, RunStatus.SUCCEEDED.value, RunStatus.FAILED.value, RunStatus.CANCELLED.value),
-    )
-
-
-def _count_child(connection: sqlite3.Connection, child: RunId, status: RunStatus, by: int) -> None:
-    """Each row of each run that has the child counts it."""
-    column = "children_succeeded" if status is RunStatus.SUCCEEDED else "children_failed"
-    connection.execute(
-        f"UPDATE runs SET {column}={column}+?2*(SELECT count(*) FROM rows WHERE run_id=runs.id AND child=?1),"  # noqa: S608 - one of two constants
-        " children_own_over=children_own_over+?2*(id IN (SELECT parent FROM runs WHERE id=?1))"
-        " WHERE id IN (SELECT run_id FROM rows WHERE child=?1)",
-        (child, by),
-    )
-
-
-def _join(connection: sqlite3.Connection, parent: RunId, number: int, child: RunId) -> None:
-    connection.execute("UPDATE rows SET child=? WHERE run_id=? AND number=?", (child, parent, number))
-    (status,) = connection.execute("SELECT status FROM runs WHERE id=?", (child,)).fetchone()
-    if (joined := RunStatus(status)).over:
-        column = "children_succeeded" if joined is RunStatus.SUCCEEDED else "children_failed"
-        connection.execute(f"UPDATE runs SET {column}={column}+1 WHERE id=?", (parent,))  # noqa: S608 - one of two constants
-
-
-def postpone(connection: sqlite3.Connection, waits: Sequence[Wait]) -> None:
-    connection.executemany(
-        "UPDATE waits SET poll_at=?, polls=? WHERE run_id=? AND step=?",
-        [(w.poll_at.timestamp(), w.polls, w.run_id, w.step) for w in waits],
-    )
-
-
-def hurry(connection: sqlite3.Connection, run_id: RunId, at: datetime) -> None:
-    connection.execute("UPDATE waits SET poll_at=min(poll_at, ?) WHERE run_id=?", (at.timestamp(), run_id))
 
 
 def journal(connection: sqlite3.Connection, run_id: RunId, after_seq: int) -> list[Event]:
@@ -190,6 +38,11 @@ def summaries(connection: sqlite3.Connection, where: str, values: Sequence[Any],
     """Newest first. `where` is one of this package's own constants with question marks."""
     query = f"SELECT {_SUMMARY} FROM runs WHERE {where} ORDER BY id DESC LIMIT {limit:d}"  # noqa: S608 - see docstring
     return [_summary(row) for row in connection.execute(query, values)]
+
+
+def all_summaries(connection: sqlite3.Connection) -> Iterator[Summary]:
+    """Every run, in the order of their ids, one at a time."""
+    return map(_summary, connection.execute(f"SELECT {_SUMMARY} FROM runs ORDER BY id"))  # noqa: S608 - a constant list of columns
 
 
 def filtered(connection: sqlite3.Connection, which: RunFilter, cursor: str, limit: int) -> list[Summary]:
@@ -228,29 +81,39 @@ def rows(connection: sqlite3.Connection, run_id: RunId, start: int, stop: int) -
     ]
 
 
-def due_waits(connection: sqlite3.Connection, until: datetime, limit: int) -> list[Wait]:
+def due(connection: sqlite3.Connection) -> list[tuple[RunId, float, RunStatus]]:
+    """Runs that are not over and have a wake-up time, earliest first."""
+    # The index holds all that is asked for: the runs themselves are not touched.
     found = connection.execute(
-        "SELECT run_id, step, kind, correlation, since_at, poll_at, polls FROM waits"
-        " WHERE poll_at<=? ORDER BY poll_at LIMIT ?",
-        (until.timestamp(), limit),
+        "SELECT id, wake_at, status FROM runs INDEXED BY runs_due WHERE wake_at IS NOT NULL ORDER BY wake_at, id"
     )
-    return [
-        Wait(
-            RunId(run_id),
-            StepId(step),
-            kind,
-            correlation,
-            datetime.fromtimestamp(since_at, UTC),
-            datetime.fromtimestamp(poll_at, UTC),
-            polls,
-        )
-        for run_id, step, kind, correlation, since_at, poll_at, polls in found
-    ]
+    statuses = {status.value: status for status in RunStatus if not status.over}
+    return [(run_id, at, statuses[status]) for run_id, at, status in found if status in statuses]
+
+
+def counts(connection: sqlite3.Connection, *, top_level: bool) -> dict[RunStatus, int]:
+    """Runs by status, from counters that are kept with every change."""
+    query = "SELECT status, sum(runs) FROM counters WHERE child<=? GROUP BY status HAVING sum(runs)>0"
+    found = connection.execute(query, (0 if top_level else 1,))
+    return {RunStatus(status): runs for status, runs in found}
+
+
+def parents(connection: sqlite3.Connection, run_id: RunId) -> list[RunId]:
+    """Runs that have the run among their rows."""
+    found = connection.execute("SELECT DISTINCT run_id FROM rows WHERE child=?", (run_id,))
+    return [RunId(row[0]) for row in found]
+
+
+def definition(connection: sqlite3.Connection, hash_: DefinitionHash) -> str | None:
+    """The definition's JSON."""
+    found = connection.execute("SELECT body FROM definitions WHERE hash=?", (hash_,)).fetchone()
+    return None if found is None else str(found[0])
 
 
 def _summary(row: Sequence[Any]) -> Summary:
     id_, key, name, pipeline, definition, status, created_at, ended_at, *rest = row
-    seq, steps_total, steps_done, error, hint, rows_total, succeeded, failed, own_over, wake_at, parent = rest
+    seq, steps_total, steps_done, error, hint, rows_total, succeeded, failed, own_over, paused, *last = rest
+    wake_at, parent, reason, replays = last
     return Summary(
         id=RunId(id_),
         key=RunKey(key),
@@ -269,6 +132,9 @@ def _summary(row: Sequence[Any]) -> Summary:
         children_succeeded=succeeded,
         children_failed=failed,
         children_own_over=own_over,
+        children_paused=paused,
         wake_at=when(wake_at),
         parent=parent and RunId(parent),
+        reason=reason,
+        replays=replays and RunId(replays),
     )

@@ -90,10 +90,25 @@ def test_every_step_kind_has_its_section_and_parameters(name: str) -> None:
         assert f"| `{parameter}` |" in section
 
 
-@pytest.mark.parametrize("kind", sorted(name for name, kind in kinds().items() if finds(kind)))
+@pytest.mark.parametrize(
+    "kind", sorted(name for name, kind in kinds().items() if finds(kind) and not name.startswith(API))
+)
 def test_every_kind_that_adopts_is_explained(kind: str) -> None:
     """A kind that looks for what it made tells how."""
     assert f"| `{kind}` |" in text("explanation/adoption.md")
+
+
+@pytest.mark.parametrize(
+    "operation", [one for one in OPERATIONS.values() if not one.reads], ids=lambda o: o.id
+)
+def test_every_operation_that_changes_something_tells_what_a_lost_answer_means(
+    operation: AnyOperation,
+) -> None:
+    """One that makes something has a row of its own; the others stand among those that are repeated."""
+    found, repeated = text("reference/adoption.md").split("\n## Repeated\n")
+    own_row = f"\n| `{operation.id}` |"
+    assert (own_row in found) is operation.creates
+    assert (f"`{operation.id}`" in repeated) is not operation.creates
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)

@@ -1,12 +1,28 @@
-"""The lock file installs the same everywhere: versions and hashes, and nothing about where they come from."""
+"""The lock files install the same everywhere: versions and hashes, and nothing about where they come from."""
 
 import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
-LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+#: What each file has to hold.
+WANTED = {
+    "requirements.lock": [
+        *PROJECT["project"]["dependencies"],
+        *(item for extra in PROJECT["project"]["optional-dependencies"].values() for item in extra),
+        *PROJECT["dependency-groups"]["dev"],
+    ],
+    "requirements-bench.lock": PROJECT["dependency-groups"]["bench"],
+}
+
+each_lock = pytest.mark.parametrize("name", WANTED)
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
 def normal(name: str) -> str:
@@ -17,27 +33,37 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
-def test_it_names_no_place() -> None:
+@each_lock
+def test_it_names_no_place(name: str) -> None:
     """No index, no address, no local path: each machine has its own."""
-    assert not re.search(r"://|--(index|extra-index|find-links)|^-", LOCK, re.MULTILINE)
+    assert not re.search(r"://|--(index|extra-index|find-links)|^-", text(name), re.MULTILINE)
 
 
-def test_every_package_has_hashes() -> None:
+@each_lock
+def test_every_package_has_hashes(name: str) -> None:
     """What is downloaded can be checked."""
-    entries = re.split(r"\n(?=[a-z0-9])", LOCK)
+    entries = re.split(r"\n(?=[a-z0-9])", text(name))
     assert [entry.split()[0] for entry in entries if "==" in entry and "--hash=sha256:" not in entry] == []
 
 
-def test_every_direct_dependency_is_locked_at_or_above_its_floor() -> None:
-    """A dependency that was added or raised needs `make lock`."""
+@each_lock
+def test_every_direct_dependency_is_locked_within_its_bounds(name: str) -> None:
+    """A dependency that was added, raised or bounded needs `make lock`."""
     locked = {
-        normal(name): version for name, version in re.findall(r"^([\w.-]+)==([\w.]+)", LOCK, re.MULTILINE)
+        normal(package): version
+        for package, version in re.findall(r"^([\w.-]+)==([\w.]+)", text(name), re.MULTILINE)
     }
-    wanted = [
-        *PROJECT["project"]["dependencies"],
-        *(item for extra in PROJECT["project"]["optional-dependencies"].values() for item in extra),
-        *PROJECT["dependency-groups"]["dev"],
-    ]
-    for requirement in wanted:
-        name, floor = re.split(">=|==", requirement)
-        assert numbers(locked[normal(name)]) >= numbers(floor), requirement
+    for requirement in WANTED[name]:
+        bounds = re.fullmatch(r"([\w.-]+)(?:>=|==)([\w.]+)(?:,<([\w.]+))?", requirement)
+        assert bounds is not None, requirement
+        package, floor, ceiling = bounds.groups()
+        assert numbers(locked[normal(package)]) >= numbers(floor), requirement
+        assert ceiling is None or numbers(locked[normal(package)]) < numbers(ceiling), requirement
+
+
+def test_users_install_no_peer() -> None:
+    """What the engine is only measured beside stays out of the lock file that everybody installs."""
+    locked = {
+        normal(package) for package in re.findall(r"^([\w.-]+)==", text("requirements.lock"), re.MULTILINE)
+    }
+    assert not locked & {"dbos", "prefect"}

@@ -1,37 +1,38 @@
-"""The main job, killed again and again: the same command, started anew each time, ends with one of each."""
+"""A table of videos, killed again and again: the same command, started anew each time, ends with one of each."""
 
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import IO
 
 import av
 import pytest
+from PIL import Image
 
-KILLS = 20
-ROOT = Path(__file__).parents[2]
+from tests.e2e.forks import Forks
+
+KILLS = 30
+ROWS = 4
+PIPELINE = Path(__file__).parents[1] / "soak/pipeline.yaml"
+
+
+def prepare(folder: Path) -> None:
+    shutil.copy(PIPELINE, folder)
+    Image.new("RGB", (64, 36), "navy").save(folder / "picture.png")
+    rows = [f"row-{number},Product {number},picture.png" for number in range(ROWS)]
+    (folder / "rows.csv").write_text("\n".join(["sku,title,image", *rows, ""]), "utf-8")
 
 
 def command(folder: Path) -> list[str]:
     return [
-        *(sys.executable, "-m", "orchestrator", "run", str(ROOT / "pipelines/product-video.yaml")),
-        *("--emulator", "--rows", str(ROOT / "pipelines/products.csv")),
+        *("run", str(folder / "pipeline.yaml"), "--emulator", "--rows", str(folder / "rows.csv")),
         *("--state", f"sqlite:///{folder}/state.db", "--out", str(folder / "out"), "--json"),
     ]
-
-
-def start(folder: Path, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
-    return subprocess.Popen(
-        command(folder), stdout=subprocess.PIPE, stderr=errors, env=environment, cwd=folder
-    )
 
 
 def journaled(folder: Path) -> int:
@@ -46,45 +47,37 @@ def journaled(folder: Path) -> int:
         return 0
 
 
-def outlives(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
-    """Whether the process is still alive so much later."""
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
-
-
-def kill_somewhere(folder: Path, chance: random.Random, errors: IO[bytes]) -> bool:
+def kill_somewhere(forks: Forks, folder: Path, chance: random.Random) -> bool:
     """Start the command, and kill it some events and some milliseconds later; whether it was still alive."""
-    process = start(folder, errors)
     goal = journaled(folder) + chance.randint(0, 4)
+    pid = forks.start(command(folder), folder / "stdout.txt", folder / "stderr.txt")
     give_up_at = time.monotonic() + 20
-    while journaled(folder) < goal and time.monotonic() < give_up_at and outlives(process, 0.001):
-        pass
-    alive = outlives(process, chance.random() * 0.03)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    return alive
+    while journaled(folder) < goal and time.monotonic() < give_up_at and not forks.has_ended(pid):
+        time.sleep(0.001)
+    time.sleep(chance.random() * 0.03)
+    if not forks.has_ended(pid):
+        os.kill(pid, signal.SIGKILL)
+    return forks.wait(pid) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("seed", [random.SystemRandom().randrange(10**6)])
-def test_twenty_kills_leave_one_of_each(tmp_path: Path, seed: int) -> None:
-    """SIGKILL at 20 random instants: exactly three videos, scripts, assets and files, and three playable films."""
+def test_thirty_kills_leave_one_of_each(tmp_path: Path, seed: int) -> None:
+    """SIGKILL at 30 random instants: exactly one video, script, asset and file a row, and a playable film of each."""
     chance = random.Random(seed)
-    log = tmp_path / "stderr.txt"
-    with log.open("wb") as errors:
-        kills = sum(kill_somewhere(tmp_path, chance, errors) for _ in range(KILLS))
-        last = start(tmp_path, errors)
-        out, _ = last.communicate(timeout=120)
-    told = f"seed {seed}, {kills} kills\n{log.read_text('utf-8', 'replace')[-4000:]}"
-    assert last.returncode == 0, told
-    stats = json.loads(out)["emulator"]["stats"]
-    assert stats["totals"] == {"assets": 3, "files": 3, "scripts": 3, "videos": 3}, told
+    prepare(tmp_path)
+    with Forks(tmp_path) as forks:
+        kills = sum(kill_somewhere(forks, tmp_path, chance) for _ in range(KILLS))
+        last = forks.start(command(tmp_path), tmp_path / "last.json", tmp_path / "stderr.txt")
+        code = forks.wait(last)
+    errors = (tmp_path / "stderr.txt").read_text("utf-8", "replace")
+    told = f"seed {seed}, {kills} kills\n{errors[-4000:]}"
+    assert code == 0, told
+    stats = json.loads((tmp_path / "last.json").read_text("utf-8"))["emulator"]["stats"]
+    assert stats["totals"] == dict.fromkeys(("assets", "files", "scripts", "videos"), ROWS), told
     assert stats["duplicates_total"] == 0, told
     assert kills >= KILLS // 2, told
     films = sorted((tmp_path / "out").iterdir())
-    assert [film.name for film in films] == ["BOTTLE-02.mp4", "LAMP-01.mp4", "PHONES-03.mp4"], told
+    assert [film.name for film in films] == [f"row-{number}.mp4" for number in range(ROWS)], told
     for film in films:
         with av.open(str(film)) as container:
-            assert next(container.decode(video=0)).width == 1920
+            assert next(container.decode(video=0)).width == 1280

@@ -1,173 +1,118 @@
-"""`decide` under any order of outcomes: it ends, never skips a need, never repeats what may have been done."""
+"""`decide` with what the engine asks about messages and wishes, under everything that can happen in any order.
 
-import copy
-from datetime import UTC, datetime, timedelta
+The world (`decide_world`) objects by itself to whatever must not be: a request sent twice, something begun in a paused
+run, an event after the end, a job that goes on although its run was cancelled, a journal that leads elsewhere, …
+Chance plays thousands of schedules; the state machine plays fewer, and makes small what it finds. With
+`HYPOTHESIS_PROFILE=deep` both play a hundred times as many.
+"""
 
-from hypothesis import given, settings
+import os
+import re
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from orchestrator.domain import events as ev
-from orchestrator.domain.decide import Action, Check, LookUp, Perform, Policy, decide
-from orchestrator.domain.ids import DefinitionHash, RunId, RunKey, StepId
-from orchestrator.domain.pipeline import Pipeline, RetryPolicy, Step
-from orchestrator.domain.run import RunState, StepStatus, replay
-from orchestrator.errors import RetryClass
+from tests.property.decide_facts import pipeline
+from tests.property.decide_world import PAUSES_S, WISHES, World, schedule
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
-POLICY = Policy(quiet_time_s=75, lookup_every_s=5)
-
-
-@st.composite
-def pipelines(draw: st.DrawFn) -> Pipeline:
-    """Small graphs; a step needs some of those before it."""
-    steps: list[Step] = []
-    for number in range(draw(st.integers(1, 5))):
-        needs = draw(st.sets(st.sampled_from([step.id for step in steps]), max_size=3)) if steps else set()
-        steps.append(
-            Step(
-                StepId(f"s{number}"),
-                "any",
-                needs=tuple(sorted(needs)),
-                retry=RetryPolicy(attempts=draw(st.integers(1, 3))),
-                timeout_s=draw(st.sampled_from([None, 30.0, 3600.0])),
-                continue_on_error=draw(st.booleans()),
-                if_=draw(
-                    st.sampled_from([None, None, "${{ 1 == 1 }}", "${{ 1 == 2 }}", "${{ run.failed }}"])
-                ),
-            )
-        )
-    cut = draw(st.integers(1, len(steps)))
-    tail = steps[cut:]
-    half = draw(st.integers(0, len(tail)))
-    return Pipeline("p", steps=tuple(steps[:cut]), on_failure=tuple(tail[:half]), finally_=tuple(tail[half:]))
+Move = tuple[str, str, str]
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "life-of-a-step.md"
+_DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+PROFILE = settings(
+    max_examples=8000 if _DEEP else 60,
+    stateful_step_count=60 if _DEEP else 40,
+    derandomize=not _DEEP,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 
-class Driver:
-    """Plays a run: applies what `decide` records, answers its actions by drawing outcomes."""
+class Runs(RuleBasedStateMachine):
+    """One run of any pipeline: every rule is something that may happen at any time."""
 
-    def __init__(self, pipeline: Pipeline, data: st.DataObject) -> None:
-        self.state = RunState(RunId("run"), pipeline)
+    world: World
+
+    @initialize(data=st.data())
+    def begin(self, data: st.DataObject) -> None:
         self.data = data
-        self.now = START
-        self.journal: list[ev.Event] = []
-        #: Creating requests that left and were never accounted for, per step.
-        self.open: dict[StepId, datetime] = {}
-        self.add(ev.RunCreated("n", "p", DefinitionHash("d"), RunKey("k"), {}))
+        self.world = World(pipeline(self._pick), self._pick, watches=True)
+        self.world.begin()
 
-    def add(self, body: ev.EventBody) -> None:
-        event = ev.Event(self.state.id, self.state.seq + 1, self.now, body)
-        self.state.apply(event)
-        self.journal.append(event)
-        self.check(body)
+    def _pick(self, options: Any) -> Any:
+        return self.data.draw(st.sampled_from(options))
 
-    def check(self, body: ev.EventBody) -> None:
-        match body:
-            case ev.StepIntended(step=step_id):
-                groups = (
-                    self.state.pipeline.steps,
-                    self.state.pipeline.on_failure,
-                    self.state.pipeline.finally_,
-                )
-                group = {s.id: s for steps in groups if step_id in {s.id for s in steps} for s in steps}
-                for need in group[step_id].needs:
-                    assert need not in group or self.state.steps[need].status.over
-                assert step_id not in self.open, "an attempt began while an earlier request was open"
-            case ev.StepUnknown(step=step_id):
-                self.open[step_id] = self.now
-            case ev.StepLookedUp(step=step_id, began_at=began_at, conclusive=True):
-                if began_at >= self.open[step_id] + timedelta(seconds=POLICY.quiet_time_s):
-                    del self.open[step_id]
-            case ev.StepAdopted(step=step_id):
-                del self.open[step_id]
-            case _:
-                pass
+    @precondition(lambda self: self.world.work)
+    @rule(times=st.integers(1, 6))
+    def work_goes_on(self, times: int) -> None:
+        for _ in range(times):
+            if self.world.work:
+                self.world.goes_on()
 
-    def play(self) -> None:
-        for _ in range(3000):
-            before = copy.deepcopy(self.state)
-            decision = decide(self.state, self.now, POLICY)
-            assert self.state == before, "decide changed the state"
-            assert decision.wake_at is None or decision.wake_at > self.now
-            if decision.records:
-                for body in decision.records:
-                    self.add(body)
-                continue
-            if self.state.status.over:
-                assert not decision.actions
-                return
-            self.noise()
-            if decision.actions:
-                self.answer(self.data.draw(st.sampled_from(decision.actions)))
-            elif decision.wake_at is not None:
-                self.now = max(self.now, decision.wake_at)
-            else:
-                self.hint()
-        raise AssertionError("the run does not end")
+    @rule(seconds=st.sampled_from(PAUSES_S))
+    def time_passes(self, seconds: float) -> None:
+        self.world.pass_time(seconds)
 
-    def noise(self) -> None:
-        """Time passes, and callbacks for anything may come at any time."""
-        self.now += timedelta(seconds=self.data.draw(st.sampled_from([0, 0.001, 1, 40])))
-        if self.data.draw(st.integers(0, 4)) == 0:
-            self.add(ev.CallbackReceived(self.data.draw(st.sampled_from(["job", "other"])), "SUCCEED"))
+    @rule()
+    def the_process_dies(self) -> None:
+        self.world.crash()
 
-    def hint(self) -> None:
-        waiting = [s for s in self.state.steps.values() if s.status is StepStatus.WAITING]
-        assert waiting, "nothing to do, nothing to wait for, and not over"
-        self.add(ev.PollFound(waiting[0].correlation or "", "SUCCEED"))
+    @precondition(lambda self: self.world.happenings())
+    @rule()
+    def something_happens_outside(self) -> None:
+        self._pick(self.world.happenings())()
 
-    def pick(self, *bodies: ev.EventBody) -> None:
-        self.add(self.data.draw(st.sampled_from(bodies)))
+    @rule(wish=st.sampled_from(WISHES))
+    def somebody_wants_something(self, wish: str) -> None:
+        self.world.wish(wish)
 
-    def answer(self, action: Action) -> None:
-        assert isinstance(action, Perform | LookUp | Check)
-        step, attempt = action.step.id, action.attempt
-        error = ev.ErrorInfo("boom", retry=self.data.draw(st.sampled_from(RetryClass)))
-        if isinstance(action, LookUp):
-            self.pick(
-                ev.StepLookedUp(step, attempt, self.now),
-                ev.StepLookedUp(step, attempt, self.now),
-                ev.StepLookedUp(step, attempt, self.now, conclusive=False),
-                ev.StepAdopted(step, attempt, {"id": 1}),
-                ev.StepAdopted(step, attempt, None, {"id": 1}),
-            )
-            return
-        if isinstance(action, Check):
-            again_at = self.data.draw(st.sampled_from([None, self.now + timedelta(seconds=10)]))
-            self.pick(
-                ev.StepChecked(step, attempt, action.hints, again_at),
-                ev.StepSucceeded(step, attempt, {}),
-                ev.StepFailed(step, attempt, error),
-            )
-            return
-        if self.data.draw(st.booleans()):
-            self.add(ev.StepSent(step, attempt))
-            if self.data.draw(st.booleans()):  # no answer, or the process died
-                self.add(ev.StepUnknown(step, attempt, error))
-                return
-        again = self.now + timedelta(seconds=1) if attempt < action.step.retry.attempts else None
-        deadline = self.data.draw(st.sampled_from([None, self.now + timedelta(seconds=50)]))
-        self.pick(
-            ev.StepSucceeded(step, attempt, {"x": 1}),
-            ev.StepFailed(step, attempt, error, again),
-            ev.StepWaiting(step, attempt, "job", deadline),
-            ev.StepNoted(step, attempt, {"file_id": "f"}),
-        )
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            self.world.finish()
+            self.world.crash()
 
 
-@settings(max_examples=300, deadline=None)
-@given(pipelines(), st.data())
-def test_every_run_ends_and_nothing_is_repeated_too_early(pipeline: Pipeline, data: st.DataObject) -> None:
-    """Whatever happens in whatever order, a run ends, and no creating request is repeated within its quiet time."""
-    driver = Driver(pipeline, data)
-    driver.play()
-    assert replay(RunId("run"), pipeline, driver.journal) == driver.state
+TestRuns: Any = Runs.TestCase
+TestRuns.settings = PROFILE
 
 
-@settings(max_examples=200, deadline=None)
-@given(pipelines(), st.data())
-def test_every_event_survives_the_codec(pipeline: Pipeline, data: st.DataObject) -> None:
-    """What a journal holds reads back equal."""
-    driver = Driver(pipeline, data)
-    driver.play()
-    for event in driver.journal:
-        assert ev.decode(event.body.TYPE, event.step, event.attempt, ev.encode(event.body)) == event.body
+@cache
+def played() -> tuple[set[Move], set[Move]]:
+    """The changes of status of all steps and of all runs that chance brings about."""
+    steps, runs = set[Move](), set[Move]()
+    for seed in range(400_000 if _DEEP else 3500):
+        try:
+            world = schedule(Random(seed))
+        except Exception as error:
+            error.add_note(f"schedule(Random({seed}))")
+            raise
+        steps |= world.step_moves
+        runs |= world.run_moves
+    return steps, runs
+
+
+def test_no_schedule_harms_a_run() -> None:
+    """Whatever happens in whatever order, a run ends as it should, and nothing is made twice, lost or begun unasked."""
+    played()
+
+
+def test_the_diagram_of_a_step_is_what_happens_to_steps() -> None:
+    """Each arrow of the page is gone by some step, with the events on its label, and no step goes another way."""
+    assert drawn(0) == {(str(was), str(now), type_) for was, now, type_ in played()[0]}
+
+
+def test_the_diagram_of_a_run_is_what_happens_to_runs() -> None:
+    """As for steps; only a table run, whose rows went on one by one, succeeds after it has failed."""
+    of_tables = {("failed", "succeeded", "run.succeeded")}
+    assert drawn(1) == {(str(was), str(now), type_) for was, now, type_ in played()[1]} | of_tables
+
+
+def drawn(number: int) -> set[Move]:
+    """The arrows of one of the page's diagrams, an entry for each event that their labels name."""
+    diagram = PAGE.read_text("utf-8").split("```mermaid")[number + 1].split("```")[0]
+    arrows = re.findall(r"^    (\w+) --> (\w+): (.+)$", diagram, re.MULTILINE)
+    return {(was, now, type_) for was, now, label in arrows for type_ in re.findall(r"\w+\.\w+", label)}

@@ -27,6 +27,8 @@ from orchestrator.settings import Settings
 SAMPLE = Path("pipelines/library-picture.yaml")
 
 CREATE = {"asset_name": "Cup", "asset_type": "IMAGE"}
+#: What it makes is in no list.
+PREVIEW = {"text": "Hello.", "emotion": "0a4b548fd8d2d6998e1fc3fffb29f9bc"}
 
 
 def step(name: str, uses: str, *needs: str, **with_: Any) -> Step:
@@ -70,7 +72,7 @@ class Cloud:
         async with self.process() as app:
             prepared = prepare(pipeline, {}, region=app.settings.region)
             run_id = (await app.engine.submit(submission(pipeline, prepared))).run_id
-            await asyncio.wait_for(app.engine.wait(run_id), 20)
+            await asyncio.wait_for(app.engine.rest(run_id), 20)
             return await ended(app, run_id)
 
     async def calls(self, operation: str) -> int:
@@ -81,6 +83,10 @@ class Cloud:
         """How many assets, files, … there are."""
         found: Mapping[str, int] = (await self._stats())["totals"]
         return found
+
+    async def previews(self) -> int:
+        """How many previews of speech there are."""
+        return int((await self._stats())["records"]["speech_preview"])
 
     async def _stats(self) -> Mapping[str, Any]:
         async with (
@@ -176,48 +182,50 @@ async def test_a_throttled_creation_is_sent_again(start: Start) -> None:
 @pytest.mark.parametrize("fault", [Fault.RESET_BEFORE, Fault.RESET_AFTER, Fault.TRUNCATE, Fault.HTML])
 async def test_a_creation_whose_answer_is_lost_waits_for_a_person(start: Start, fault: Fault) -> None:
     """Not repeated and not looked for in vain: the run ends at once and says where to look."""
-    cloud = await start(rule("create_digital_asset", fault))
-    state, events = await cloud.run(flow(step("make", "api.create_digital_asset", **CREATE)))
-    assert state.status is RunStatus.FAILED
-    assert state.error is not None
-    assert state.error.retry is RetryClass.SUPPORT
-    assert state.error.code == "NO_ANSWER"
-    assert "`orchestrator api call list_assets`" in state.error.hint
-    assert events[-4:] == ["step.sent", "step.unknown", "step.failed", "run.failed"]
-    assert await cloud.calls("create_digital_asset") == 1
+    cloud = await start(rule("create_tts_audition", fault))
+    state, events = await cloud.run(flow(step("make", "api.create_tts_audition", **PREVIEW)))
+    error = state.steps[StepId("make")].error
+    assert state.status is RunStatus.PAUSED
+    assert error is not None
+    assert error.retry is RetryClass.SUPPORT
+    assert error.code == "NO_ANSWER"
+    assert "previews are in no list" in error.hint
+    assert events[-4:] == ["step.sent", "step.unknown", "step.failed", "run.paused"]
+    assert await cloud.calls("create_tts_audition") == 1
 
 
 async def test_asking_again_after_having_looked_sends_it_again(start: Start) -> None:
     """The person's word that it is not there: the run goes on from that step, and only from it."""
-    cloud = await start(rule("create_digital_asset", Fault.RESET_BEFORE))
+    cloud = await start(rule("create_tts_audition", Fault.RESET_BEFORE))
     pipeline = flow(
-        step("look", "api.list_assets", limit=1), step("make", "api.create_digital_asset", "look", **CREATE)
+        step("look", "api.list_assets", limit=1), step("make", "api.create_tts_audition", "look", **PREVIEW)
     )
-    assert (await cloud.run(pipeline))[0].status is RunStatus.FAILED
+    assert (await cloud.run(pipeline))[0].status is RunStatus.PAUSED
     assert (await cloud.run(pipeline))[0].status is RunStatus.SUCCEEDED
-    assert (await cloud.made())["assets"] == 1
+    assert await cloud.previews() == 1
     assert await cloud.calls("list_assets") == 1
 
 
 async def test_a_crash_between_sending_and_answer_waits_for_a_person(start: Start) -> None:
     """Taken up again, the run does not send a second one; asked for once more, it does."""
-    cloud = await start(rule("create_digital_asset", Fault.HANG))
-    pipeline = flow(step("make", "api.create_digital_asset", **CREATE))
+    cloud = await start(rule("create_tts_audition", Fault.HANG))
+    pipeline = flow(step("make", "api.create_tts_audition", **PREVIEW))
     async with cloud.process() as app:
         asked = submission(pipeline, prepare(pipeline, {}, region=app.settings.region))
         run_id = (await app.engine.submit(asked)).run_id
-        while not (await cloud.made())["assets"]:
+        while not await cloud.previews():
             pass  # each question is answered over the network
         await app.engine._dispatcher.stop(0.0)  # it dies without waiting for the answer
     state, events = await cloud.run(pipeline)
     assert state.id == run_id
-    assert state.status is RunStatus.FAILED
-    assert state.error is not None
-    assert state.error.retry is RetryClass.SUPPORT
+    error = state.steps[StepId("make")].error
+    assert state.status is RunStatus.PAUSED
+    assert error is not None
+    assert error.retry is RetryClass.SUPPORT
     assert "step.looked_up" not in events
-    assert await cloud.calls("create_digital_asset") == 1
+    assert await cloud.calls("create_tts_audition") == 1
     assert (await cloud.run(pipeline))[0].status is RunStatus.SUCCEEDED
-    assert await cloud.calls("create_digital_asset") == 2
+    assert await cloud.calls("create_tts_audition") == 2
 
 
 def deletion(**more: Any) -> Sequence[Step]:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Coroutine, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,11 +41,17 @@ class Weather:
     throttled: float = 0.0
     callback_lost: float = 0.0
     callback_doubled: float = 0.0
+    #: The answer comes, but is no JSON, or JSON whose values are all of another type, or its addresses have expired.
+    garbled: float = 0.0
+    #: The job ends badly at the provider; no part of `foul`, because it rightly ends a run.
+    job_failed: float = 0.0
+    #: A creating request is refused because the account is out of quota; no part of `foul`, because it calls for a person.
+    quota: float = 0.0
 
     @classmethod
     def foul(cls, share: float) -> "Weather":
         """Every kind of fault with the same probability."""
-        return cls(share, share, share, share, 60.0, share, share, share, share, share)
+        return cls(share, share, share, share, 60.0, share, share, share, share, share, share)
 
 
 class Network:
@@ -54,15 +61,18 @@ class Network:
         self.loop, self.emulator, self.weather, self.random = loop, emulator, weather, random
         self.storage = StorageRules(emulator)
         self.tasks: set[asyncio.Task[Any]] = set()
+        #: Set when a request has changed what the emulated world will do next.
+        self.arrived = asyncio.Event()
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-        task = self.loop.create_task(coroutine)
+        # In a context of its own, whose owner is nobody.
+        task = self.loop.create_task(coroutine, context=Context())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
 
     def happens(self, probability: float) -> bool:
-        return self.random.random() < probability
+        return probability > 0 and self.random.random() < probability
 
     async def delay(self, most_s: float = 0.05) -> None:
         await asyncio.sleep(self.random.random() * most_s)
@@ -81,6 +91,9 @@ class Network:
         if self.happens(weather.throttled):
             body = b'{"error_code":"APIGW.0308","error_msg":"throttled"}'
             return Response(429, {"Content-Type": "application/json"}, body)
+        if request.operation.startswith("create") and self.happens(weather.quota):
+            body = b'{"error_code":"MSS.00020012","error_msg":"Insufficient total quota."}'
+            return Response(400, {"Content-Type": "application/json"}, body)
         if self.happens(weather.error_before):
             return Response(502, {"Content-Type": "text/html"}, b"<html>Bad Gateway</html>")
         # Shielded: once it has left, the request arrives even if its sender dies now.
@@ -104,7 +117,9 @@ class Network:
         parts = urlsplit(request.url)
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         headers = {"Host": parts.netloc, **request.headers}
-        return self.emulator.handle(served.Request(request.method, target, headers, request.body))
+        answer = self.emulator.handle(served.Request(request.method, target, headers, request.body))
+        self.arrived.set()
+        return answer
 
     def _lost(self, request: Request) -> AnswerLost:
         executed = Executed.NO if request.reads else Executed.UNKNOWN

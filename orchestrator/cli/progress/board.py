@@ -13,7 +13,7 @@ from orchestrator.domain.events import Event
 from orchestrator.domain.ids import DefinitionHash, RunId, StepId
 from orchestrator.domain.pipeline import Pipeline
 from orchestrator.domain.run import RunState, RunStatus
-from orchestrator.engine.engine import UnknownRunError
+from orchestrator.engine.control import unknown
 from orchestrator.engine.loading import load_state
 from orchestrator.store.base import RunFilter, Store, Summary
 
@@ -65,7 +65,7 @@ class Board:
         """
         root = await load_state(store, run_id, {})
         if root is None:
-            raise UnknownRunError(f"There is no run {run_id}.")
+            raise unknown(run_id)
         board = cls(store, root, looks_for_s=looks_for_s)
         if root.definition is not None:
             board._pipelines[root.definition] = root.pipeline
@@ -196,14 +196,22 @@ def told(run: str, event: Event) -> Told | None:  # noqa: C901, PLR0911, PLR0912
             return Told(run, "", "succeeded", Tone.GOOD)
         case ev.RunFailed(error=error):
             return Told(run, "", f"failed: {error.message}", Tone.BAD)
+        case ev.RunPaused(reason=reason):
+            return Told(run, "", f"paused: {reason}", Tone.NOTABLE)
+        case ev.RunCancelling(reason=reason):
+            return Told(run, "", f"is being cancelled{f': {reason}' if reason else ''}", Tone.NOTABLE)
+        case ev.RunCancelled():
+            return Told(run, "", "cancelled", Tone.NOTABLE)
         case ev.RunResumed():
-            return Told(run, "", "goes on with what failed or is missing")
+            return Told(run, "", "goes on")
         case ev.StepIntended(attempt=attempt):
             return Told(run, step, f"attempt {attempt}") if attempt > 1 else None
         case ev.StepWaiting():
             return Told(run, step, "waiting")
         case ev.StepSucceeded():
             return Told(run, step, "succeeded", Tone.GOOD)
+        case ev.StepFailed(error=error, held=True):
+            return Told(run, step, f"held: {error_text(error)}", Tone.BAD)
         case ev.StepFailed(error=error, next_attempt_at=None):
             return Told(run, step, f"failed: {error_text(error)}", Tone.BAD)
         case ev.StepFailed(error=error, next_attempt_at=at):
@@ -214,8 +222,19 @@ def told(run: str, event: Event) -> Told | None:  # noqa: C901, PLR0911, PLR0912
             return Told(run, step, f"no answer: {error.message}", Tone.BAD)
         case ev.StepAdopted():
             return Told(run, step, "adopted what a lost attempt had made", Tone.GOOD)
+        case ev.StepDoubleCancelled(what=what):
+            return Told(run, step, f"a double was removed: {what}", Tone.NOTABLE)
         case ev.StepSkipped(reason=reason):
             return Told(run, step, f"skipped: {reason}")
+        case ev.StepCancelled(reason=reason):
+            return Told(run, step, f"cancelled: {reason}" if reason else "cancelled", Tone.NOTABLE)
+        case ev.StepReused(run=kept):
+            return Told(run, step, f"kept from run {kept}", Tone.GOOD)
+        case ev.ApprovalGiven(approved=approved, by=by, comment=comment):
+            word = "approved" if approved else "rejected"
+            return Told(run, step, f"{word}{f' by {by}' if by else ''}{f': {comment}' if comment else ''}")
+        case ev.ChildEnded(result=result):
+            return Told(run, step, f"child run: {result}")
         case ev.CallbackReceived(result=result):
             return Told(run, step, f"callback: {result}")
         case ev.PollFound(result=result):

@@ -39,9 +39,11 @@ _MARKS = {
     StepStatus.UNKNOWN: ("?", "?", "yellow"),
     StepStatus.WAITING: ("◷", "w", "blue"),
     StepStatus.RETRYING: ("↻", "r", "yellow"),
+    StepStatus.HELD: ("‖", "h", "magenta"),
     StepStatus.SUCCEEDED: ("✓", "+", "green"),
     StepStatus.FAILED: ("✗", "x", "red"),
     StepStatus.SKIPPED: ("-", "-", "dim"),
+    StepStatus.CANCELLED: ("-", "-", "yellow"),
 }
 
 
@@ -165,7 +167,9 @@ class LiveView:
             case RunStatus.FAILED | RunStatus.CANCELLED:
                 reason = state.error.message if state.error else state.status.value
                 return Text(reason, style="red")
-            case RunStatus.CREATED | RunStatus.RUNNING:
+            case RunStatus.PAUSED:
+                return Text(f"paused: {state.reason}", style="magenta")
+            case RunStatus.CREATED | RunStatus.RUNNING | RunStatus.CANCELLING:
                 doing = [self._step_doing(state, step, quota) for step in state.all_steps]
                 return Text("; ".join(filter(None, doing)))
             case _:
@@ -174,16 +178,18 @@ class LiveView:
     def _step_doing(self, state: RunState, step: Step, quota: Mapping[str, Waiting]) -> str:
         step_state = state.steps[step.id]
         match step_state.status:
-            case StepStatus.PENDING | StepStatus.SUCCEEDED | StepStatus.FAILED | StepStatus.SKIPPED:
+            case StepStatus.PENDING | StepStatus.SUCCEEDED | StepStatus.FAILED:
+                return ""
+            case StepStatus.SKIPPED | StepStatus.CANCELLED:
                 return ""
             case StepStatus.RUNNING | StepStatus.SENT:
                 reason = self._getting_on(state.id, step.id, quota)
             case StepStatus.WAITING:
                 since = step_state.started_at
                 reason = f"waits {clock(self._now() - since)}" if since else "waits"
-            case StepStatus.UNKNOWN | StepStatus.RETRYING:
+            case StepStatus.UNKNOWN | StepStatus.RETRYING | StepStatus.HELD:
                 reason = self._insight.waiting_for(state, step)
-                if step_state.error:
+                if step_state.error and step_state.error.message.rstrip(".") not in reason:
                     reason = f"{reason} ({step_state.error.message})"
             case _:
                 assert_never(step_state.status)

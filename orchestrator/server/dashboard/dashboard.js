@@ -1,10 +1,14 @@
-// The dashboard: reads /api/v1, redraws when /events says that something happened. Everything that comes from a run is
-// put in as text, never as markup.
+// The dashboard: reads /api/v1, redraws when /events says that something happened, and posts what its buttons say.
+// Everything that comes from a run is put in as text, never as markup.
 
 const view = document.getElementById("view");
 const live = document.getElementById("live");
 const OVER = new Set(["succeeded", "failed", "cancelled", "skipped"]);
-const STATUSES = ["created", "running", "succeeded", "failed", "cancelled"];
+const STATUSES = ["created", "running", "paused", "cancelling", "succeeded", "failed", "cancelled"];
+// What may be done with a run in a status; each is a verb of the API.
+const VERBS = {
+  created: ["pause", "cancel"], running: ["pause", "cancel"], paused: ["resume", "retry", "cancel"], failed: ["retry"],
+};
 const PAGE = 50;
 const REDRAW_MS = 500;
 
@@ -128,6 +132,57 @@ function saved(run, step) {
   ];
 }
 
+// ---- verbs: a button posts, and what comes of it is seen when the page is drawn again
+
+const posted = { path: "", underWay: "", refused: "" };
+
+async function act(path, verb, body) {
+  Object.assign(posted, { path, underWay: verb, refused: "" });
+  draw();
+  try {
+    const answer = await fetch(`${path}/${verb}`, {
+      method: "POST", headers: { Accept: "application/json", "Content-Type": "application/json" }, body: JSON.stringify(body),
+    });
+    if (!answer.ok) {
+      const { error } = await answer.json();
+      posted.refused = `${error.message} ${error.hint ?? ""}`;
+    }
+  } catch (error) {
+    posted.refused = `It could not be asked for: ${error.message}`;
+  }
+  posted.underWay = "";
+  redraw();
+}
+
+function button(path, verb, label, body, question) {
+  const busy = posted.path === path && posted.underWay !== "";
+  return h("button", {
+    type: "button", class: verb, "data-key": label, disabled: busy ? "" : null,
+    onclick: () => { if (!question || confirm(question)) act(path, verb, body); },
+  }, label);
+}
+
+function verbs(run) {
+  const path = `/api/v1/runs/${encodeURIComponent(run.id)}`;
+  // Rows that failed can be taken up while others are under way.
+  const offered = [...(VERBS[run.status] ?? [])];
+  if (run.children_paused && !offered.includes("resume") && !OVER.has(run.status)) offered.unshift("resume");
+  const question = { cancel: `Cancel ${run.name || run.id}? What it waits for is called off.` };
+  const refused = posted.path === path && posted.refused;
+  if (!offered.length && !refused) return null;
+  return h("div", { class: "verbs", "data-key": "verbs", role: "group", "aria-label": "What can be done with this run" },
+    offered.map((verb) => button(path, verb, verb[0].toUpperCase() + verb.slice(1), {}, question[verb])),
+    refused ? h("p", { class: "error small", role: "alert" }, posted.refused) : null);
+}
+
+function approval(run, step) {
+  if (step.uses !== "approve" || step.status !== "waiting") return null;
+  const path = `/api/v1/runs/${encodeURIComponent(run.id)}`;
+  return h("div", { class: "verbs", role: "group", "aria-label": `Approve ${step.id}` },
+    button(path, "approve", "Approve", { step: step.id, approved: true }),
+    button(path, "approve", "Reject", { step: step.id, approved: false }, `Reject ${step.id}? The step fails.`));
+}
+
 function stepCard(run, step) {
   return h("li", { class: "card", "data-key": step.id },
     h("div", { class: "step-head" },
@@ -135,7 +190,7 @@ function stepCard(run, step) {
       step.attempt > 1 ? h("span", { class: "small quiet" }, `attempt ${step.attempt}`) : null,
       h("span", { class: "when small quiet" }, took(step.started_at, step.finished_at))),
     step.waiting_for && !OVER.has(step.status) ? h("div", { class: "small quiet" }, step.waiting_for) : null,
-    failure(step.error), saved(run, step), values("Details", step.outputs));
+    approval(run, step), failure(step.error), saved(run, step), values("Details", step.outputs));
 }
 
 function journal(events) {
@@ -193,7 +248,9 @@ async function runPage(id) {
     h("h1", {}, run.name || run.id),
     h("div", { class: "bar" }, status(run.status), progress(run),
       h("span", { class: "small quiet" }, `${run.pipeline} · ${time.format(new Date(run.created_at))} · ${took(run.created_at, run.finished_at)}`)),
-    run.reason && !OVER.has(run.status) ? h("p", { class: "small quiet" }, run.reason) : null,
+    run.reason ? h("p", { class: "small quiet" }, run.reason) : null,
+    run.replays ? h("p", { class: "small" }, h("a", { href: `#/runs/${encodeURIComponent(run.replays)}` }, "the run that it replays")) : null,
+    verbs(run),
     failure(run.error),
     values("Outputs", detail.outputs), values("Inputs", detail.inputs),
     children.items.length ? h("h2", {}, "Runs of its rows") : null,

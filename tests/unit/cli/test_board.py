@@ -9,7 +9,7 @@ from orchestrator.domain import events as ev
 from orchestrator.domain.events import Event
 from orchestrator.domain.ids import RunId, StepId
 from orchestrator.domain.run import StepStatus
-from orchestrator.engine.engine import UnknownRunError
+from orchestrator.engine.control import UnknownRunError
 from orchestrator.errors import RetryClass
 from tests.unit.cli.conftest import BEGAN_AT, Book
 
@@ -113,7 +113,7 @@ async def test_a_run_that_is_resumed_is_under_way_again(book: Book) -> None:
     board = await Board.load(book.store, RunId("p"))
     assert board.failed == 1
     (event,) = await book.write("p0", ev.RunResumed())
-    assert await board.take(event) == Told("blue", "", "goes on with what failed or is missing")
+    assert await board.take(event) == Told("blue", "", "goes on")
     assert (board.failed, [state.name for state in board.under_way]) == (0, ["blue"])
 
 

@@ -4,18 +4,19 @@ import json
 
 import pytest
 
-from orchestrator.cli.history import History, list_runs, show_run
+from orchestrator.cli.history import find, list_runs, show_run
 from orchestrator.domain import events as ev
 from orchestrator.domain.ids import StepId
-from orchestrator.engine.engine import UnknownRunError
+from orchestrator.engine.control import UnknownRunError
 from orchestrator.errors import UsageError
+from orchestrator.server.state_reads import StateReads
 from tests.unit.cli.conftest import Book
 
 MAKE = StepId("make")
 
 
 @pytest.fixture
-async def history(book: Book) -> History:
+async def history(book: Book) -> StateReads:
     """A table with a good, a failed and an unfinished row, and a run of its own."""
     await book.begin("01aa", rows=["blue", "red", "green"])
     for number in range(3):
@@ -25,7 +26,7 @@ async def history(book: Book) -> History:
     await book.write("01ab1", ev.RunStarted(), ev.StepIntended(MAKE, 1), ev.StepFailed(MAKE, 1, error))
     await book.write("01ab1", ev.RunFailed(error))
     await book.begin("02bb")
-    return History(book.store)
+    return StateReads(book.store)
 
 
 @pytest.mark.parametrize(
@@ -39,39 +40,39 @@ async def history(book: Book) -> History:
         ("cups", "02bb"),
     ],
 )
-async def test_a_run_is_found_by_id_beginning_or_name(history: History, wanted: str, found: str) -> None:
+async def test_a_run_is_found_by_id_beginning_or_name(history: StateReads, wanted: str, found: str) -> None:
     """In capitals or not; of several with one name, the newest."""
-    assert (await history.find(wanted)).id == found
+    assert (await find(history, wanted)).id == found
 
 
-async def test_an_ambiguous_beginning_names_the_candidates(history: History) -> None:
+async def test_an_ambiguous_beginning_names_the_candidates(history: StateReads) -> None:
     """Rather ask than guess."""
     with pytest.raises(UsageError, match="01ab2, 01ab1"):
-        await history.find("01a")
+        await find(history, "01a")
 
 
 @pytest.mark.parametrize("wanted", ["nobody", ""])
-async def test_an_unknown_run_is_no_traceback(history: History, wanted: str) -> None:
+async def test_an_unknown_run_is_no_traceback(history: StateReads, wanted: str) -> None:
     """The error says how to find the right one."""
     with pytest.raises(UnknownRunError, match="runs list"):
-        await history.find(wanted)
+        await find(history, wanted)
 
 
-async def test_the_list_is_of_top_level_runs(history: History, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_list_is_of_top_level_runs(history: StateReads, capsys: pytest.CaptureFixture[str]) -> None:
     """A table's rows are not mixed among the runs."""
     await list_runs(history, status=(), parent=None, limit=50, cursor="", as_json=True)
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["id"] for row in rows] == ["02bb", "01aa"]
 
 
-async def test_the_list_can_be_narrowed(history: History, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_list_can_be_narrowed(history: StateReads, capsys: pytest.CaptureFixture[str]) -> None:
     """To the rows of one run, and to a status."""
     await list_runs(history, status=("failed",), parent="01aa", limit=50, cursor="", as_json=True)
     (row,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (row["name"], row["error"], row["hint"]) == ("red", "no clay", "Buy clay.")
 
 
-async def test_a_long_list_says_how_to_go_on(history: History, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_long_list_says_how_to_go_on(history: StateReads, capsys: pytest.CaptureFixture[str]) -> None:
     """The cursor of the rest is printed beside the page."""
     await list_runs(history, status=(), parent="01aa", limit=2, cursor="", as_json=False)
     out, err = capsys.readouterr()
@@ -79,7 +80,9 @@ async def test_a_long_list_says_how_to_go_on(history: History, capsys: pytest.Ca
     assert "--cursor 01ab1" in err
 
 
-async def test_a_run_shows_why_its_step_failed(history: History, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_run_shows_why_its_step_failed(
+    history: StateReads, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Error, code, request id and hint, once; a failed step is not done, and those behind it were not reached."""
     await show_run(history, "red", events=False, as_json=False)
     out = capsys.readouterr().out
@@ -93,7 +96,7 @@ async def test_a_run_shows_why_its_step_failed(history: History, capsys: pytest.
 
 
 async def test_a_table_shows_its_rows_the_bad_ones_first(
-    history: History, capsys: pytest.CaptureFixture[str]
+    history: StateReads, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What needs a look comes first; failed rows are not done."""
     await show_run(history, "01aa", events=False, as_json=False)
@@ -103,7 +106,7 @@ async def test_a_table_shows_its_rows_the_bad_ones_first(
 
 
 async def test_json_holds_steps_children_and_journal(
-    history: History, capsys: pytest.CaptureFixture[str]
+    history: StateReads, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Everything that the store knows of the run."""
     await show_run(history, "01ab1", events=True, as_json=True)
@@ -116,7 +119,7 @@ async def test_json_holds_steps_children_and_journal(
 
 
 async def test_the_journal_can_be_read_by_people(
-    history: History, capsys: pytest.CaptureFixture[str]
+    history: StateReads, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line an event."""
     await show_run(history, "02bb", events=True, as_json=False)

@@ -94,7 +94,7 @@ async def test_json_tells_the_whole(book: Book) -> None:
     """The run, and each row with its outputs or its error, hint and code."""
     document = (await finished(book)).to_json()
     assert document["run"]["status"] == "failed"
-    assert document["run"]["rows"] == {"total": 3, "succeeded": 2, "failed": 1}
+    assert document["run"]["rows"] == {"total": 3, "succeeded": 2, "failed": 1, "paused": 0}
     assert document["runs"][1] == {
         "id": "p1",
         "name": "red",
@@ -124,3 +124,25 @@ async def test_a_run_without_rows_is_its_own_result(book: Book) -> None:
 def test_a_value_takes_one_line(value: object, shown: str) -> None:
     """Tabs and line ends in a value cannot break the columns."""
     assert text(value) == shown
+
+
+async def test_what_was_paused_or_cancelled_is_no_failure(
+    book: Book, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Why it stands still, and how it goes on; the exit code is that of a run that did not succeed."""
+    await book.begin("p", rows=["blue", "red", "green"])
+    for number in range(3):
+        await book.bear("p", f"p{number}", number)
+    await book.write("p0", ev.RunStarted(), ev.RunSucceeded({}))
+    await book.write("p1", ev.RunStarted(), ev.RunPaused("The balance is used up."))
+    await book.write("p2", ev.RunStarted(), ev.RunCancelling("wrong glaze"), ev.RunCancelled())
+    summary = await book.store.summary(RunId("p"))
+    assert summary is not None
+    found = await report(book.store, summary)
+    show_failures(found)
+    err = capsys.readouterr().err
+    assert "red    paused: The balance is used up.\n" in err
+    assert "`orchestrator runs resume p1`" in err
+    assert "green  cancelled: wrong glaze\n" in err
+    assert "1 of 3 succeeded, 1 run failed, 1 run paused" in err
+    assert found.exit_code == 1

@@ -7,19 +7,21 @@ import pytest
 
 from orchestrator.cli import output
 from orchestrator.cli.tables import print_table, summaries_table
-from orchestrator.store.base import Summary
+from orchestrator.server.reads import RunSummary
+from orchestrator.server.state_reads import summary_view
 from tests.unit.cli.conftest import BEGAN_AT, Book
 
 IDS = ("01kcz8p3a0aaaaaaaaaaaaaaaa", "01kcz8p3a0aaaabbbbbbbbbbbb")
 
 
-async def summaries(book: Book) -> list[Summary]:
+async def summaries(book: Book) -> list[RunSummary]:
     found = []
     for run_id in IDS:
         state = await book.begin(run_id)
         summary = await book.store.summary(state.id)
         assert summary is not None
-        found.append(replace(summary, ended_at=BEGAN_AT + timedelta(minutes=61), error="no clay"))
+        ended = replace(summary, ended_at=BEGAN_AT + timedelta(minutes=61), error="no clay")
+        found.append(summary_view(ended))
     return found
 
 

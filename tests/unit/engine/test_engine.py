@@ -10,7 +10,8 @@ from orchestrator.domain.decide import Policy
 from orchestrator.domain.ids import RunId, StepId
 from orchestrator.domain.pipeline import Pipeline, RetryPolicy, RowsSpec, Step
 from orchestrator.domain.run import RunStatus, StepStatus
-from orchestrator.engine.engine import Engine, EngineSettings, UnknownRunError
+from orchestrator.engine.control import UnknownRunError
+from orchestrator.engine.engine import Engine, EngineSettings
 from orchestrator.engine.loading import load_state
 from orchestrator.engine.poller import PollPolicy
 from orchestrator.engine.reception import RowInput, Submission
@@ -317,12 +318,10 @@ async def test_a_stale_callback_only_hurries_the_poller(make: Make) -> None:
     store = MemoryStore()
     engine = await make(Kind(waiting), store, poll_s=3600.0)
     run_id = await started(engine, store)
-    before = await store.next_poll_at()
+    (before,) = await store.wait_lines()
     assert await engine.callback(run_id, job_id="job-1", result="SUCCEED", asset_id="", stale=True)
-    after = await store.next_poll_at()
-    assert before is not None
-    assert after is not None
-    assert after < before
+    (after,) = await store.wait_lines()
+    assert after.poll_at < before.poll_at
     assert "callback.received" not in [event.body.TYPE for event in await store.journal(run_id)]
 
 
@@ -331,9 +330,9 @@ async def test_a_waiting_run_holds_no_memory(make: Make) -> None:
     store = MemoryStore()
     engine = await make(Kind(waiting), store)
     run_id = await started(engine, store)
-    while engine._turning:
-        await asyncio.wait(engine._turning.values())
-    assert run_id not in engine._states
+    await engine._turns.idle()
+    assert run_id not in engine._turns._states
+    assert not engine._under_way
 
 
 async def test_the_same_content_is_not_run_twice(make: Make) -> None:

@@ -13,10 +13,11 @@ from orchestrator.domain.decide import Policy
 from orchestrator.domain.ids import RunId, StepId
 from orchestrator.domain.pipeline import InputSpec, Pipeline, RetryPolicy, RowsSpec, Step
 from orchestrator.domain.run import RunState, RunStatus
-from orchestrator.engine.engine import Engine, EngineSettings, StuckRunError
+from orchestrator.engine.engine import Engine, EngineSettings
 from orchestrator.engine.loading import load_state
 from orchestrator.engine.poller import PollPolicy
 from orchestrator.engine.reception import RowInput, Submission
+from orchestrator.engine.turns import StuckRunError
 from orchestrator.errors import RetryClass
 from orchestrator.metastudio.errors import AnswerLost, ApiError, ConnectFailed, Executed
 from orchestrator.steps.base import (
@@ -126,7 +127,7 @@ def rows(*names: str) -> list[RowInput]:
 
 async def ended(engine: Engine, submission: Submission) -> RunState:
     submitted = await asyncio.wait_for(engine.submit(submission), 10)
-    await asyncio.wait_for(engine.wait(submitted.run_id), 10)
+    await asyncio.wait_for(engine.rest(submitted.run_id), 10)
     state = await load_state(engine._store, submitted.run_id, {})
     assert state is not None
     return state
@@ -410,9 +411,11 @@ async def test_a_look_up_that_cannot_succeed_calls_for_a_person(boot: Boot, kind
     kind.acts["a"] = lose
     kind.finds = cast("Any", refuse)
     state = await ended(await boot(), Submission(flow(step("a")), "r", {}))
-    assert state.error is not None
-    assert state.error.retry is RetryClass.SUPPORT
-    assert "console" in state.error.hint
+    error = state.steps[StepId("a")].error
+    assert state.status is RunStatus.PAUSED
+    assert error is not None
+    assert error.retry is RetryClass.SUPPORT
+    assert "console" in error.hint
     assert kind.ran == ["a"]
 
 
@@ -437,7 +440,9 @@ async def test_a_defect_anywhere_in_a_kind_ends_its_own_step_only(
     else:
         kind.acts["a"] = break_down
     engine = await boot()
-    assert (await ended(engine, Submission(flow(step("a")), "r", {}))).status is RunStatus.FAILED
+    # What the request made is not known if it cannot be looked for: that is for a person.
+    expected = RunStatus.PAUSED if where == "find" else RunStatus.FAILED
+    assert (await ended(engine, Submission(flow(step("a")), "r", {}))).status is expected
     assert (await ended(engine, Submission(flow(step("b")), "r", {}))).status is RunStatus.SUCCEEDED
 
 
@@ -455,6 +460,7 @@ async def test_a_run_that_cannot_be_read_is_told_and_stops_nobody(
     for hash_ in store._definitions:
         store._definitions[hash_] = '{"name": 1, "steps": "none"}'
     engine = await boot()
+    engine.poke(begun.run_id)
     with pytest.raises(StuckRunError, match="cannot go on"):
         await asyncio.wait_for(engine.wait(begun.run_id), 10)
     assert (await ended(engine, Submission(flow(step("b")), "r", {}))).status is RunStatus.SUCCEEDED
@@ -615,11 +621,36 @@ async def test_an_unresolved_request_is_looked_for_before_it_is_repeated(boot: B
     kind.acts["a"], kind.finds = lose, cast("Any", refuse)
     engine = await boot()
     asked = Submission(flow(step("a")), "r", {})
-    assert (await ended(engine, asked)).status is RunStatus.FAILED
+    assert (await ended(engine, asked)).status is RunStatus.PAUSED
     kind.finds = find
     state = await ended(engine, asked)
     assert state.steps[StepId("a")].outputs == {"id": "made"}
     assert kind.ran == ["a"]
+
+
+async def test_a_table_is_done_when_its_last_failed_row_was_retried_alone(
+    boot: Boot, kind: Scripted, store: MemoryStore
+) -> None:
+    """Its own status follows that of its rows, without going through the others again."""
+    failures = [StepError("no room")]
+
+    async def act(ctx: StepContext) -> Done:
+        if ctx.run_name == "r1" and failures:
+            raise failures.pop()
+        return Done()
+
+    kind.acts["a"] = act
+    engine = await boot()
+    asked = Submission(flow(step("a"), rows=RowsSpec()), "p", {}, rows=rows("r0", "r1"))
+    table = await ended(engine, asked)
+    assert table.status is RunStatus.FAILED
+    (failed,) = await store.summaries(RunFilter(frozenset({RunStatus.FAILED}), parent=table.id))
+    await engine.retry(failed.id)
+    await asyncio.wait_for(engine.wait(failed.id), 10)
+    await engine._turns.idle()
+    summary = await store.summary(table.id)
+    assert summary is not None
+    assert (summary.status, summary.error) == (RunStatus.SUCCEEDED, "")
 
 
 async def test_an_edited_table_waits_for_the_failed_row_that_goes_on(boot: Boot, kind: Scripted) -> None:

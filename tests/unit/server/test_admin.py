@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,15 @@ from orchestrator.domain.run import RunStatus, StepStatus
 from orchestrator.errors import UnreachableError, UsageError
 from orchestrator.limits.base import BucketState, Why
 from orchestrator.server.admin import AdminServer
-from orchestrator.server.reads import EventView, RunDetail, RunReader, RunSummary, StepView
+from orchestrator.server.reads import (
+    TOP_LEVEL,
+    EventView,
+    LiveRunReader,
+    RunDetail,
+    RunQuery,
+    RunSummary,
+    StepView,
+)
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -31,18 +39,18 @@ class Runs:
 
     found: dict[str, RunDetail] = field(default_factory=dict)
     journal: list[EventView] = field(default_factory=list)
-    asked: list[Mapping[str, Any]] = field(default_factory=list)
+    asked: list[tuple[RunQuery, str | None, int]] = field(default_factory=list)
     listeners: list[asyncio.Queue[EventView | None]] = field(default_factory=list)
     listening: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     broken: Exception | None = None
 
     async def runs(
-        self, *, status: RunStatus | None, parent: RunId | None, cursor: str | None, limit: int
+        self, query: RunQuery, *, cursor: str | None = None, limit: int = 50
     ) -> tuple[Sequence[RunSummary], str | None]:
         if self.broken:
             raise self.broken
-        self.asked.append({"status": status, "parent": parent, "cursor": cursor, "limit": limit})
+        self.asked.append((query, cursor, limit))
         return [run.summary for run in self.found.values()], "more"
 
     async def run(self, run_id: RunId) -> RunDetail | None:
@@ -109,7 +117,7 @@ def reader(tmp_path: Path) -> Runs:
 
 @pytest.fixture
 async def server(reader: Runs) -> AsyncIterator[AdminServer]:
-    checked: RunReader = reader
+    checked: LiveRunReader = reader
     async with AdminServer(checked, heartbeat_s=0.05) as server:
         yield server
 
@@ -134,7 +142,11 @@ async def fetch(
 
 async def test_runs(http: aiohttp.ClientSession, server: AdminServer, reader: Runs) -> None:
     """Runs are listed with the filters as asked; times are UTC, errors have their hint."""
-    status, body, _ = await fetch(http, server, "api/v1/runs?status=failed&parent=p&cursor=c&limit=7")
+    status, body, _ = await fetch(
+        http,
+        server,
+        "api/v1/runs?status=failed&status=paused&parent=p&name=mug&pipeline=cups&cursor=c&limit=7",
+    )
     assert status == 200
     assert body["next_cursor"] == "more"
     assert body["runs"][0]["created_at"] == "2026-01-02T03:04:05.000Z"
@@ -146,9 +158,10 @@ async def test_runs(http: aiohttp.ClientSession, server: AdminServer, reader: Ru
         "request_id": "",
     }
     await fetch(http, server, "api/v1/runs?parent=")
+    stopped = frozenset({RunStatus.FAILED, RunStatus.PAUSED})
     assert reader.asked == [
-        {"status": RunStatus.FAILED, "parent": "p", "cursor": "c", "limit": 7},
-        {"status": None, "parent": "", "cursor": None, "limit": 50},
+        (RunQuery(stopped, RunId("p"), name="mug", pipeline="cups"), "c", 7),
+        (RunQuery(parent=TOP_LEVEL), None, 50),
     ]
 
 

@@ -14,6 +14,7 @@ from orchestrator.metastudio.models.digital_asset import DigitalAssetInfo
 from orchestrator.metastudio.models.file import CreateFileResponse
 from orchestrator.metastudio.operations import OPERATIONS
 from orchestrator.metastudio.withheld import opens_doors, without_withheld
+from orchestrator.steps.adoption import ADOPTIONS
 from orchestrator.steps.api_operation import ADOPTING, ApiOperation
 from orchestrator.steps.base import CannotTellError, StepContext, kinds
 
@@ -207,19 +208,20 @@ def test_secrets_are_known_by_their_names() -> None:
     }
 
 
-async def test_what_a_lost_creation_made_is_for_a_person_to_find() -> None:
+async def test_what_no_look_can_tell_is_for_a_person_to_find() -> None:
     """The message names the call that lists such things, and how to go on."""
-    one = kind("create_product")
+    one = kind("copy_video_scripts")
+    params = one.params.model_validate({"script_id": "s"})
     with pytest.raises(CannotTellError) as raised:
-        await one.find(cast("Any", None), cast("StepContext", None))
-    assert "api.create_product" in raised.value.message
-    assert "`orchestrator api call list_products`" in raised.value.hint
+        await one.find(params, cast("StepContext", None))
+    assert "api.copy_video_scripts" in raised.value.message
+    assert "`orchestrator api call list_video_scripts`" in raised.value.hint
     assert "start the run again" in raised.value.hint
-    assert "console" in kind("copy_video_scripts").where_to_look
+    assert all(kind(operation).where_to_look == row.where for operation, row in ADOPTIONS.items())
 
 
-def test_kinds_that_adopt_are_recommended() -> None:
-    """Where a kind of its own takes over what a lost attempt made, the summary names it."""
+def test_kinds_of_their_own_are_named() -> None:
+    """Where a kind of its own does more than the call, the summary names it."""
     for operation, adopting in ADOPTING.items():
         assert adopting in kinds()
         assert f"`{adopting}`" in kind(operation).summary

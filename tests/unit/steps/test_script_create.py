@@ -23,7 +23,7 @@ async def test_speech_that_does_nothing_in_a_video_is_logged() -> None:
             "shoot_scripts": [{"shoot_script": {"text_config": {"text": text}}} for text in texts],
         }
     )
-    context = cast("StepContext", SimpleNamespace(key="k", create=create))
+    context = cast("StepContext", SimpleNamespace(run_id="r", key="k", create=create))
     with capture_logs() as logs:
         done = await ScriptCreate().act(params, context)
     assert done.outputs == {"script_id": "s"}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,12 +15,8 @@ from orchestrator.domain.run import RunState, RunStatus
 from orchestrator.emulator.faults import FaultPlan
 from orchestrator.engine.loading import load_state
 from orchestrator.engine.reception import Submission
-from orchestrator.metastudio.models.avatar_video import OutputAssetConfig
-from orchestrator.metastudio.models.common import OutputAssetInfo
-from orchestrator.metastudio.models.video_production import DigitalHumanVideo
 from orchestrator.steps.base import StepContext, StepError, kinds
 from orchestrator.steps.download import _beside_newer, _inside
-from orchestrator.steps.video_produce import VideoProduceParams, _may_be_ours
 from tests.simulation.loop import EPOCH, VirtualLoop, run_virtual
 from tests.simulation.network import Weather
 from tests.simulation.world import FOUL_WEATHER_POLICY, World
@@ -141,27 +137,6 @@ def test_downloads_stay_inside_the_output_folder(tmp_path: Path, name: str) -> N
     with pytest.raises(StepError, match="output folder"):
         _inside(tmp_path, name)
     assert _inside(tmp_path, "deep/er.mp4") == tmp_path.resolve() / "deep/er.mp4"
-
-
-@pytest.mark.parametrize(
-    ("name", "created", "ours"),
-    [
-        ("Cup", "2026-01-01T12:00:00Z", True),
-        ("Cup", "2026-01-01T11:59:00Z", True),
-        ("Cup", "2026-01-01T11:00:00Z", False),
-        ("Lamp", "2026-01-01T12:00:00Z", False),
-        (None, "2026-01-01T12:00:00Z", True),
-        ("Cup", "yesterday", True),
-    ],
-)
-def test_another_runs_job_is_not_adopted(name: str | None, created: str, ours: bool) -> None:
-    """A job counts when it bears our name and is not older than the request that was lost."""
-    params = VideoProduceParams(script_id="s", output_asset_config=OutputAssetConfig(asset_name="Cup"))
-    job = DigitalHumanVideo(
-        job_id="j", create_time=created, output_asset_config=OutputAssetInfo(asset_name=name)
-    )
-    context = cast("StepContext", SimpleNamespace(sent_at=datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)))
-    assert _may_be_ours(job, params, context) is ours
 
 
 def test_a_download_does_not_write_over_a_newer_file(tmp_path: Path) -> None:
