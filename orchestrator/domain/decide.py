@@ -370,7 +370,13 @@ def _look_up(state: RunState, step: Step, now: datetime, policy: Policy, decisio
         if next_at > now:
             decision.wake(next_at)
             return
-    _act(state, step, decision, lambda params: LookUp(step, step_state.attempt, params))
+    try:
+        decision.actions.append(LookUp(step, step_state.attempt, _params(state, step)))
+    except OrchestratorError as error:  # no failure of the step: nobody knows yet what it made
+        info = _expression_error(error)
+        decision.records.append(
+            ev.StepLookedUp(step.id, step_state.attempt, now, conclusive=False, error=info)
+        )
 
 
 def _lost(step: Step, step_state: StepState, now: datetime, policy: Policy) -> ev.StepFailed:

@@ -256,6 +256,8 @@ class Engine(Verbs):
         return await self._waiters.wait(run_id, self._rests)
 
     async def _is_over(self, summary: Summary) -> bool:
+        if summary.rows_total is not None and not summary.status.over:
+            await self._raise_damage(summary)
         return summary.status.over
 
     async def _rests(self, summary: Summary) -> bool:
@@ -266,12 +268,16 @@ class Engine(Verbs):
         if summary.status is RunStatus.PAUSED:
             at_work = RunFilter(frozenset({*control.CAN_PAUSE, RunStatus.CANCELLING}), parent=summary.id)
             return not await self._store.summaries(at_work, limit=1)
+        await self._raise_damage(summary)
+        return control.rows_rest(summary)
+
+    async def _raise_damage(self, table: Summary) -> None:
+        """What keeps the last of a table's rows from going on, if nothing else of it does."""
         if damaged := self._waiters.damaged:
-            at_work = RunFilter(frozenset({*control.CAN_PAUSE, RunStatus.CANCELLING}), parent=summary.id)
+            at_work = RunFilter(frozenset({*control.CAN_PAUSE, RunStatus.CANCELLING}), parent=table.id)
             left = await self._store.summaries(at_work, limit=len(damaged) + 1)
             if left and all(row.id in damaged for row in left):
                 raise damaged[left[0].id]
-        return control.rows_rest(summary)
 
     # What happens to runs
 
@@ -361,12 +367,14 @@ class Engine(Verbs):
         state = change.state
         rows = await self._store.rows(state.id, spawn.start, spawn.stop)
         found = await asyncio.gather(*(self._store.summary(row.child) for row in rows if row.child))
-        dropped = {
-            run.id: run.parent for run in found if run is not None and run.status is RunStatus.CANCELLED
-        }
+        ended_badly = {RunStatus.FAILED, RunStatus.CANCELLED}
+        dropped = {run.id: run.parent for run in found if run is not None and run.status in ended_badly}
         open_ = [row for row in rows if row.child is None or row.child in dropped]
         known = {} if state.again else await self._store.latest([row.key for row in open_])
-        # One that was cancelled stays so, unless a person has had it replayed.
+        # What has a run of its own keeps it, however that ended, unless a person has had it replayed.
+        for row in open_:
+            if row.child and row.key in known and known[row.key].status is RunStatus.FAILED:
+                del known[row.key]
         existing = [
             row.child for row in rows if row.child and not (row.child in dropped and row.key in known)
         ]

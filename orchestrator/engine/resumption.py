@@ -21,10 +21,13 @@ def resumption(
         return ()
     if state.rows_total is not None:
         return _of_table(state, out)
+    # A run that fails begins none of its own steps any more: what it has is what there is for its last ones.
+    failing = state.failed_step is not None and not state.status.over
     missing = {
         step.id
         for step in state.pipeline.steps
-        if (path := _left(state, step.id, leaves(step.uses))) is not None
+        if not failing
+        and (path := _left(state, step.id, leaves(step.uses))) is not None
         and not (path.is_relative_to(out) and is_there(path))
     }
     if state.status in {RunStatus.FAILED, RunStatus.PAUSED}:

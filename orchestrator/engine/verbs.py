@@ -57,9 +57,19 @@ class Verbs(ABC):
 
     async def retry(self, run_id: RunId) -> None:
         """As `Control.retry`."""
+        await self._refuse_beside_replay(run_id)
         self.activate(run_id)
         await self.post(run_id, self._retrying)
         await tell_items(self._store, await self.look(run_id), self.retry)
+
+    async def _refuse_beside_replay(self, run_id: RunId) -> None:
+        key = (await self.look(run_id)).key
+        other = (await self._store.latest([key])).get(key) if key is not None else None
+        if other is not None and other.replays == run_id and other.status is not RunStatus.FAILED:
+            raise control.ControlError(
+                f"Run {run_id} has been replayed by run {other.id}, which is {other.status.value}.",
+                hint=f"Go on with that one (`orchestrator runs show {other.id}`): both would make the same.",
+            )
 
     async def approve(
         self,

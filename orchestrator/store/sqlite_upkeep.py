@@ -55,6 +55,7 @@ def backup(path: Path, target: Path) -> int:
     with _beside_others(path) as connection:
         try:
             file.copy(connection, target)
+            _refuse_damaged(path, target)
         except (sqlite3.Error, OSError) as error:
             cause = (error.strerror if isinstance(error, OSError) else None) or str(error)
             raise StoreError(
@@ -62,6 +63,21 @@ def backup(path: Path, target: Path) -> int:
                 hint="Check the room on the disk and the rights of the folder that the copy goes to.",
             ) from error
     return target.stat().st_size
+
+
+def _refuse_damaged(path: Path, copy: Path) -> None:
+    """A rotation of backups must not replace good copies by bad ones."""
+    with contextlib.closing(sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except sqlite3.DatabaseError as error:
+            found = str(error)
+    if found != "ok":
+        copy.unlink()
+        raise StoreError(
+            f"{path} is damaged, and so was its copy: {found.splitlines()[0]}.",
+            hint="`orchestrator db check` says more; go on from an earlier backup.",
+        )
 
 
 def prune(path: Path, before: datetime, *, dry_run: bool) -> int:

@@ -1,7 +1,7 @@
 """Starts the command again and again without waiting for its imports: a process that has made them, and forks.
 
-As a program it reads a JSON object a line and answers each with one: `{"argv": …, "out": …, "err": …}` starts a command
-and gives its pid; `{"wait": pid}` gives its exit code (negative: the signal that ended it), `{"poll": pid}` that or null.
+As a program it reads a JSON object a line and answers each with one: `{"argv": …, "out": …, "err": …, "env": …}` starts a
+command and gives its pid; `{"wait": pid}` gives its exit code (negative: the signal that ended it), `{"poll": pid}` that or null.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,9 +38,13 @@ class Forks:
         self._process.kill()
         self._process.communicate()
 
-    def start(self, argv: list[str], out: Path, errors: Path) -> int:
-        """Begin a command; its pid. What it writes is added to the two files."""
-        return int(self._ask({"argv": argv, "out": str(out), "err": str(errors)}))
+    def start(
+        self, argv: list[str], out: Path, errors: Path, environment: Mapping[str, str] | None = None
+    ) -> int:
+        """Begin a command; its pid. What it writes is added to the two files; `environment` adds to its own."""
+        return int(
+            self._ask({"argv": argv, "out": str(out), "err": str(errors), "env": dict(environment or {})})
+        )
 
     def wait(self, pid: int) -> int:
         """The command's exit code, when it has ended."""
@@ -91,6 +96,7 @@ def _become(wish: dict[str, Any]) -> None:
 
     code = 70
     try:
+        os.environ.update(wish["env"])
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for number, path in ((1, wish["out"]), (2, wish["err"])):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), number)

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -23,6 +24,8 @@ from tests.property.decide_world import PAUSES_S, WISHES, World, schedule
 Move = tuple[str, str, str]
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "life-of-a-step.md"
 _DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+#: A deep search takes as long as it takes.
+pytestmark = [pytest.mark.timeout(0)] if _DEEP else []
 PROFILE = settings(
     max_examples=8000 if _DEEP else 60,
     stateful_step_count=60 if _DEEP else 40,

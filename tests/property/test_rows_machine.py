@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -20,6 +21,8 @@ from orchestrator.engine.reception import Make
 from orchestrator.engine.resumption import resumption
 
 _DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+#: A deep search takes as long as it takes.
+pytestmark = [pytest.mark.timeout(0)] if _DEEP else []
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _POLICY = Policy(spawn_chunk=3)
 _GONE_ON = {"submit": partial(resumption, leaves=lambda _: None, out="/a", is_there=lambda _: True)}

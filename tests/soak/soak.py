@@ -1,7 +1,7 @@
 """Real processes: an emulator that breaks things, an orchestrator that is killed every few seconds, and a person.
 
 The emulator survives; the orchestrator is a daemon on SQLite, sent SIGKILL at random and started again until all that
-was asked for is done. Now and then somebody resumes what waits for a person, and takes up what failed.
+was asked for is done. Its processes are forked from one that has made the imports, so that they live, not start. Now and then somebody resumes what waits for a person, and takes up what failed.
 """
 
 import json
@@ -15,14 +15,16 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import IO, Any
+from typing import Any
 
 from PIL import Image
+
+from tests.e2e.forks import Forks
 
 _ROOT = Path(__file__).parents[2]
 #: The statuses of runs that nobody has to wait for.
@@ -99,7 +101,7 @@ class Soak:
         wish, outcome = self._wish, self._outcome
         began_at = time.monotonic()
         self._prepare()
-        with self._cloud() as hello:
+        with self._cloud() as hello, Forks(wish.folder) as self._forks:
             self._environment = self._settings(hello)
             lives = 0
             while not self._done() and time.monotonic() - began_at < wish.at_most_s:
@@ -118,15 +120,14 @@ class Soak:
 
     def _live(self, seconds: float) -> None:
         """One life of the daemon (or, before there is anything to carry, of the command that asks for it)."""
-        command = ["daemon"] if self._runs() else self._first_command()
-        with (self._wish.folder / "orchestrator.log").open("ab") as log:
-            process = self._start(command, log)
-            try:
-                process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                self._outcome.kills += 1
-            process.wait()
+        pid = self._start(["daemon"] if self._runs() else self._first_command())
+        ends_at = time.monotonic() + seconds
+        while time.monotonic() < ends_at and not self._forks.has_ended(pid):
+            time.sleep(0.01)
+        if not self._forks.has_ended(pid):
+            os.kill(pid, signal.SIGKILL)
+            self._outcome.kills += 1
+        self._forks.wait(pid)
 
     def _visit(self) -> None:
         """A person resumes what is paused, and has what failed done again."""
@@ -139,26 +140,16 @@ class Soak:
                     self._tell(f"runs {verb}: {complaint}")
                 self._outcome.visits[verb] += rows[status]
 
-    def _do(self, command: Sequence[str]) -> str:
+    def _do(self, command: list[str]) -> str:
         """What a command says that fails, in one life without a kill."""
-        with (self._wish.folder / "orchestrator.log").open("ab") as log:
-            process = self._start(command, log, stdout=subprocess.PIPE)
-            said, _ = process.communicate()
-        return (
-            "" if process.returncode == 0 else said.decode(errors="replace") or f"exit {process.returncode}"
-        )
+        said = self._wish.folder / "said.txt"
+        said.unlink(missing_ok=True)
+        code = self._forks.wait(self._start(command, said))
+        return "" if code == 0 else f"exit code {code}: {said.read_text('utf-8', 'replace')}"
 
-    def _start(
-        self, command: Sequence[str], log: IO[bytes], stdout: int = subprocess.DEVNULL
-    ) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "orchestrator", *command],
-            env=self._environment,
-            cwd=self._wish.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=log,
-        )
+    def _start(self, command: list[str], out: Path = Path(os.devnull)) -> int:
+        log = self._wish.folder / "orchestrator.log"
+        return self._forks.start(command, out, log, self._environment)
 
     def _first_command(self) -> list[str]:
         return ["run", "pipeline.yaml", "--rows", "rows.csv"]
@@ -190,7 +181,6 @@ class Soak:
 
     def _settings(self, hello: Mapping[str, str]) -> dict[str, str]:
         wish = self._wish
-        mine = {name: text for name, text in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
         settings = {
             "ENDPOINT": hello["endpoint"],
             "REGION": "cn-north-4",
@@ -204,7 +194,7 @@ class Soak:
             "ENGINE__QUIET_TIME_S": str(wish.quiet_time_s),
             "LOG__LEVEL": "error",
         }
-        return mine | {f"ORCHESTRATOR_{name}": text for name, text in settings.items()}
+        return {f"ORCHESTRATOR_{name}": text for name, text in settings.items()}
 
     def _read(self, statement: str) -> list[tuple[Any, ...]]:
         path = self._wish.folder / "state.db"

@@ -137,3 +137,13 @@ def test_a_callback_that_came_before_the_wait_counts() -> None:
         ev.CallbackReceived("job", "SUCCEED"), ev.StepIntended(A, 1), ev.StepWaiting(A, 1, "job", None)
     )
     assert play.decides().actions == [Check(step(A, "wait"), 1, {}, "job", 1)]
+
+
+def test_a_look_up_without_its_parameters_proves_nothing() -> None:
+    """A step that cannot be looked for is held as unresolved, so that it is never simply sent again."""
+    maker = Step(B, "make", {"path": "${{ steps.a.path }}"}, needs=(A,))
+    play = Play(Pipeline("p", steps=(step(A, "fetch"), maker)))
+    play.happens(ev.StepIntended(A, 1), ev.StepSucceeded(A, 1, {}), ev.StepIntended(B, 1), ev.StepSent(B, 1))
+    play.decides(after_s=200)
+    unknown = play.state.steps[B]
+    assert (unknown.status, unknown.unresolved_at) == (StepStatus.HELD, START)

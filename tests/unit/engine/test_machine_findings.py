@@ -112,3 +112,11 @@ def test_a_step_that_asks_once_for_each_item_is_not_approved_itself() -> None:
     play.happens(ev.StepIntended(A, 1), ev.StepWaiting(A, 1, "child", None))
     with pytest.raises(ControlError):
         approving(play.state, A, approved=True, by="me", comment="")
+
+
+def test_a_run_that_fails_keeps_the_files_that_it_has() -> None:
+    """Its steps for a failure use them, and no other step would fetch them again."""
+    play = Play(Pipeline("p", steps=(step(A, "fetch"), step(B)), on_failure=(step(C, "make", A),)))
+    play.happens(*fetched(A), *failed(B), ev.StepIntended(C, 1))
+    play.happens(ev.StepFailed(C, 1, ev.ErrorInfo("quota"), held=True), ev.RunPaused("quota"))
+    assert again(play.state, "/b") == (C,)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.domain.run import RunStatus
+from orchestrator.engine.control import ControlError
 from orchestrator.engine.submission import content_of
 from orchestrator.engine.turns import StuckRunError
 from orchestrator.steps.base import Done, StepError
@@ -69,6 +70,30 @@ async def test_a_row_that_was_cancelled_is_made_after_all_by_its_replay(carried:
     assert summary is not None
     assert (summary.children_succeeded, summary.children_failed, summary.children_own_over) == (2, 0, 1)
     assert (await carried.children(run_id))["y"].id == children["y"].id
+
+
+async def test_a_failed_row_that_was_replayed_is_not_made_again(carried: Carried) -> None:
+    """Neither by its own retry nor by its table's, which takes the replay instead."""
+    asked = table(step("a"), step("b", "a"))
+    given = [replace(row, content=content_of(asked, row.inputs)) for row in rows("x", "y")]
+    carried.kind.acts["b"] = failing(StepError("no"))
+    run_id = await carried.submit(asked, rows=given)
+    assert (await carried.over(run_id)).status is RunStatus.FAILED
+    (bad,) = (one for one in (await carried.children(run_id)).values() if one.status is RunStatus.FAILED)
+    carried.kind.acts["b"] = wait_for_job
+    again = await carried.engine.replay(bad.id)
+    with pytest.raises(ControlError, match="has been replayed"):
+        await carried.engine.retry(bad.id)
+    carried.kind.checks = lambda _: Done({})
+    await carried.until("step.waiting", lambda: asyncio.sleep(0), step="b")
+    await carried.engine.callback(
+        again, job_id=f"job-{bad.name}-b", result="SUCCEED", asset_id="", stale=False
+    )
+    assert (await carried.over(again)).status is RunStatus.SUCCEEDED
+    carried.kind.ran.clear()
+    await carried.engine.retry(run_id)
+    assert (await carried.over(run_id)).status is RunStatus.SUCCEEDED
+    assert carried.kind.ran == []
 
 
 async def test_a_table_with_a_damaged_row_does_not_wait_for_it_for_ever() -> None:

@@ -249,6 +249,10 @@ async def test_a_file_with_flipped_bytes_is_named(path: Path) -> None:
         await everything(path)
     assert "Restore the newest backup" in caught.value.hint
     assert upkeep.check(path).problems
+    copy = path.with_name("copy.db")
+    with pytest.raises(StoreError, match=r"damaged|cannot be copied"):
+        upkeep.backup(path, copy)
+    assert not copy.exists()
 
 
 async def test_a_file_that_was_cut_is_named(path: Path) -> None:
