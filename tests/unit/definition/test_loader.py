@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.definition.grammar import seconds
 from orchestrator.definition.kinds import StepKinds
 from orchestrator.definition.loader import check as check_file
 from orchestrator.definition.loader import check_text, load
 from orchestrator.definition.problems import Code, DefinitionError, Problem
+from orchestrator.domain.durations import seconds
 from orchestrator.domain.pipeline import Pipeline
 from orchestrator.errors import RetryClass
 
