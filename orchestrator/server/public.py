@@ -75,13 +75,14 @@ class PublicServer:
         self._open: set[_Connection] = set()
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
+        self._own_url = ""
 
     @property
     def url(self) -> str:
         """The public URL, without a slash at its end. Needs a started server when none was configured."""
         if self._public_url is not None:
             return self._public_url.rstrip("/")
-        return f"http://{Listen(*self.address)}"
+        return self._own_url
 
     @property
     def address(self) -> tuple[str, int]:
@@ -114,6 +115,7 @@ class PublicServer:
                 f"Can't listen on {self._host}:{self._port}: {error.strerror}.",
                 hint="Choose another public.listen.",
             ) from error
+        self._own_url = f"http://{Listen(*self.address)}"
 
     async def stop(self) -> None:
         """Stops listening and lets the callbacks under way finish."""
