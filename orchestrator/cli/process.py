@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -11,6 +12,10 @@ from orchestrator.errors import OrchestratorError
 T = TypeVar("T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+#: How long a thread may keep the interpreter when another one wants it. The event loop hands it to the store's thread for
+#: each system call that it makes, and would wait for up to the interpreter's own 5 ms to have it back.
+SWITCH_S = 0.0005
 
 
 class StoppedError(OrchestratorError):
@@ -25,6 +30,7 @@ def complete(main: Coroutine[Any, Any, T]) -> T:
     SIGINT and SIGTERM cancel it, so that everything it opened is closed in order; unless it returns nevertheless,
     StoppedError follows. A second signal ends the process at once, which the journal survives.
     """
+    sys.setswitchinterval(SWITCH_S)
     with asyncio.Runner() as runner:
         return runner.run(_stoppable(main))
 

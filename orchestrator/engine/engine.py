@@ -379,7 +379,8 @@ class Engine(Verbs):
             row.child for row in rows if row.child and not (row.child in dropped and row.key in known)
         ]
         # Before they are counted: a failed one would count as this run's failure.
-        await self._reception.take_up_rows([*existing, *(run.id for run in known.values())], state.out)
+        taken_up = [*existing, *(run.id for run in known.values())]
+        await self._reception.take_up_rows(state.id, taken_up, state.out)
         joined = [row for row in open_ if row.key in known]
         change.joined += [(row.number, known[row.key].id) for row in joined]
         new = [row for row in open_ if row.child is None and row.key not in known]

@@ -25,7 +25,7 @@ async def load_state(
 async def load_pipeline(
     store: Store, definition: DefinitionHash, pipelines: MutableMapping[DefinitionHash, Pipeline]
 ) -> Pipeline:
-    """The definition that runs were started with. Raises StoreError when it is gone."""
+    """The definition that runs were started with. Raises DefinitionLostError when it is gone."""
     if definition not in pipelines:
         pipelines[definition] = Pipeline.from_json(json.loads(await store.definition(definition)))
     return pipelines[definition]

@@ -15,7 +15,7 @@ from orchestrator.domain.pipeline import Pipeline
 from orchestrator.domain.run import RunState, RunStatus
 from orchestrator.engine.children import items_of
 from orchestrator.engine.loading import load_pipeline, load_state
-from orchestrator.engine.resumption import resumption
+from orchestrator.engine.resumption import held, resumption
 from orchestrator.engine.run_keys import RunKeys
 from orchestrator.store.base import Row, RunFilter, Store, StoreError, Summary
 
@@ -213,8 +213,11 @@ class Reception:
         await self._carrier.begin(new, [created, ev.RunStarted(), *kept])
         return new.id
 
-    async def take_up(self, run: Summary, out: str) -> bool:
-        """Carry a run on; whether it does, or anything of it that was over goes on."""
+    async def take_up(self, run: Summary, out: str, *, wanted_by: RunId | None = None) -> bool:
+        """Carry a run on; whether it does, or anything of it that was over goes on.
+
+        `wanted_by`: another run that shares it; what a person has paused then stays so.
+        """
         carried = self._carrier.activate(run.id)
         if run.status is RunStatus.SUCCEEDED and run.rows_total and await self._rows_miss_files(run, out):
             # Its rows are gone through again, and those fetch what is missing.
@@ -223,11 +226,14 @@ class Reception:
         items: list[RunId] = []
 
         def resume(state: RunState) -> Sequence[ev.EventBody]:
+            shared = wanted_by is not None and wanted_by != state.parent
+            if shared and state.status is RunStatus.PAUSED and not held(state):
+                return ()
             items[:] = items_of(state)
             return resumption(state, self._leaves, out, is_there=self._is_there)
 
         goes_on = await self._carrier.post(run.id, resume) or not run.status.over
-        await self.take_up_rows(items, out)
+        await self.take_up_rows(run.id, items, out)
         if run.rows_total is not None and not carried:
             await self._take_up_rows_under_way(run.id, out)
         return goes_on
@@ -237,21 +243,21 @@ class Reception:
         under_way = frozenset(status for status in RunStatus if not status.over) - {RunStatus.PAUSED}
         cursor = ""
         while page := await self._store.summaries(RunFilter(under_way, parent=table), cursor=cursor):
-            await self.take_up_rows([row.id for row in page], out)
+            await self.take_up_rows(table, [row.id for row in page], out)
             cursor = page[-1].id
 
-    async def take_up_rows(self, runs: Sequence[RunId], out: str) -> None:
-        """Take up child runs that exist already; one that cannot be read keeps no other from going on."""
+    async def take_up_rows(self, table: RunId, runs: Sequence[RunId], out: str) -> None:
+        """Take up runs that exist already for a table; one that cannot be read keeps no other from going on."""
         for outcome in await asyncio.gather(
-            *(self._take_up_row(run, out) for run in runs), return_exceptions=True
+            *(self._take_up_row(table, run, out) for run in runs), return_exceptions=True
         ):
             _told_of_damage(outcome)
 
-    async def _take_up_row(self, run: RunId, out: str) -> None:
+    async def _take_up_row(self, table: RunId, run: RunId, out: str) -> None:
         summary = await self._store.summary(run)
         done = summary is not None and summary.status is RunStatus.SUCCEEDED and summary.rows_total is None
         if summary is not None and not (done and not await self._leaves_files(summary)):
-            await self.take_up(summary, out)
+            await self.take_up(summary, out, wanted_by=table)
 
     async def _leaves_files(self, run: Summary) -> bool:
         pipeline = await load_pipeline(self._store, run.definition, self._definitions)

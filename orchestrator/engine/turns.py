@@ -5,6 +5,7 @@ Turns of one run happen one after the other; turns of different runs side by sid
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -95,8 +96,9 @@ class Turns:
         self._turning: dict[RunId, asyncio.Task[None]] = {}
         self._states: dict[RunId, RunState] = {}
         self._pipelines: dict[DefinitionHash, Pipeline] = {}
-        #: Held from looking for the runs of rows until their own are written: two tables may share rows.
-        self._spawning = asyncio.Lock()
+        #: Held from looking for the runs of rows until their own are written: two tables of one pipeline may share rows.
+        #: Each pipeline has its own: rows that are taken up meanwhile may have to spawn, too.
+        self._spawning: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def put(self, run_id: RunId, message: Message) -> None:
         """Give the run a turn."""
@@ -181,7 +183,7 @@ class Turns:
         state = change.state
         assert state.rows_total is not None
         spawns = state.children_created < state.rows_total
-        async with self._spawning if spawns else contextlib.nullcontext():
+        async with self._spawning[state.pipeline.name] if spawns else contextlib.nullcontext():
             return await self._decide_and_append(change)
 
     async def _decide_and_append(self, change: Change) -> tuple[Sequence[StepAction], datetime | None] | None:

@@ -64,8 +64,10 @@ class Search:
         return (self.run_created_at - _CLOCK_MARGIN).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     async def call(self, operation: AnyOperation, **path: str) -> Any:
-        """What one thing looks like."""
-        return await self.api.call(operation, path=path, **self.options)
+        """What one thing looks like. Raises StepError for an answer that is not about it, and proves nothing."""
+        shown = await self.api.call(operation, path=path, **self.options)
+        about_it(shown, **path)
+        return shown
 
     def pages(
         self, operation: AnyOperation, path: Mapping[str, str] | None = None, **query: object
@@ -109,6 +111,14 @@ class Traces:
     def oldest(self) -> Trace | None:
         """The one to be taken over."""
         return min(self.ours, key=lambda trace: trace.made_at, default=None)
+
+
+def about_it(answer: object, **ids: str) -> None:
+    """Raises StepError (to be asked again) when an answer bears another id than it was asked for, or none."""
+    for name, value in ids.items():
+        if getattr(answer, name, value) != value:
+            message = f"The answer is not about the {name.removesuffix('_id')} that was asked for."
+            raise StepError(message, code="BAD_ANSWER", retry=RetryClass.LATER)
 
 
 def run_mark(run_id: RunId) -> str:
@@ -192,11 +202,6 @@ async def _is_own_script(script_id: str, search: Search) -> bool:
         script = await search.call(operations.show_video_script, script_id=script_id)
     except (NotFound, InvalidRequest):  # deleted meanwhile: nobody can say any more whose it was
         return False
-    if script.script_id != script_id:
-        # An answer that is not what was asked for tells nothing: ask again.
-        raise StepError(
-            "The answer about a script is not about it.", code="BAD_ANSWER", retry=RetryClass.LATER
-        )
     return search.mark in (script.priv_data or "")
 
 

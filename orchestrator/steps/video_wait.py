@@ -21,6 +21,7 @@ from orchestrator.steps.base import (
     Surroundings,
     Waiting,
 )
+from orchestrator.steps.traces import about_it
 from orchestrator.store.base import Wait
 
 _SUCCEEDED = frozenset({"SUCCEED", "SUCCESS"})
@@ -67,6 +68,7 @@ class VideoWait(StepKind[VideoWaitParams]):
     async def check(self, params: VideoWaitParams, ctx: StepContext, correlation: str) -> Done | None:
         """Reference 5.3.2; its example prints SUCCESS where the table has SUCCEED."""
         job = await ctx.call(operations.show2_d_digital_human_video, path={"job_id": correlation})
+        about_it(job, job_id=correlation)
         if job.state in _SUCCEEDED:
             output = job.output_asset_config
             return Done(

@@ -17,6 +17,17 @@ class StoreError(OrchestratorError):
     exit_code = 3
 
 
+class DefinitionLostError(OrchestratorError):
+    """The state holds no definition of that hash: its runs cannot go on, others can."""
+
+    exit_code = 3
+
+    def __init__(self, definition: DefinitionHash) -> None:
+        super().__init__(
+            f"The state holds no definition {definition[:12]}.", hint="Restore the state from a backup."
+        )
+
+
 class ConflictError(OrchestratorError):
     """Someone else appended to the run's journal first: load it and decide again."""
 
@@ -152,7 +163,7 @@ class Store(Protocol):
         ...
 
     async def definition(self, hash_: DefinitionHash) -> str:
-        """The definition's JSON. Raises StoreError when there is none."""
+        """The definition's JSON. Raises DefinitionLostError when there is none."""
         ...
 
     async def append(self, append: Append) -> None:

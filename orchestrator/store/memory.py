@@ -11,11 +11,11 @@ from orchestrator.domain.run import RunStatus
 from orchestrator.store.base import (
     Append,
     ConflictError,
+    DefinitionLostError,
     Pruned,
     PruneMark,
     Row,
     RunFilter,
-    StoreError,
     Summary,
     Wait,
     WaitLine,
@@ -49,7 +49,7 @@ class MemoryStore:
 
     async def definition(self, hash_: DefinitionHash) -> str:
         if hash_ not in self._definitions:
-            raise StoreError(f"The state holds no definition {hash_[:12]}.")
+            raise DefinitionLostError(hash_)
         return self._definitions[hash_]
 
     async def append(self, append: Append) -> None:

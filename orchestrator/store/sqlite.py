@@ -23,6 +23,7 @@ from orchestrator.store import sqlite_waits as waits
 from orchestrator.store import sqlite_writes as writes
 from orchestrator.store.base import (
     Append,
+    DefinitionLostError,
     Pruned,
     PruneMark,
     Row,
@@ -132,7 +133,7 @@ class SqliteStore:
     async def definition(self, hash_: DefinitionHash) -> str:
         found = await self._read(lambda c: reads.definition(c, hash_))
         if found is None:
-            raise StoreError(f"The state holds no definition {hash_[:12]}.", hint="Restore it from a backup.")
+            raise DefinitionLostError(hash_)
         return found
 
     async def journal(self, run_id: RunId, after_seq: int = 0) -> list[Event]:

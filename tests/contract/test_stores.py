@@ -14,11 +14,11 @@ from orchestrator.domain.run import RunStatus
 from orchestrator.store.base import (
     Append,
     ConflictError,
+    DefinitionLostError,
     NewChild,
     Row,
     RunFilter,
     Store,
-    StoreError,
     Summary,
     Wait,
     WaitLine,
@@ -271,7 +271,7 @@ async def test_definitions_are_kept_by_hash(store: Store) -> None:
     await store.put_definition(DefinitionHash("h"), "{}")
     await store.put_definition(DefinitionHash("h"), "{}")
     assert await store.definition(DefinitionHash("h")) == "{}"
-    with pytest.raises(StoreError, match="no definition"):
+    with pytest.raises(DefinitionLostError):
         await store.definition(DefinitionHash("x"))
 
 

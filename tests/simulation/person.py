@@ -1,6 +1,7 @@
 """Somebody who controls runs at any moment, and who sees to those that wait for a person."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from random import Random
 
@@ -32,6 +33,8 @@ class Person:
         self.granted = 0
         #: Answers that no wish should get.
         self.findings: list[str] = []
+        #: Held by whoever writes straight to the disk: no process begins meanwhile, as with the lock on a real file.
+        self.at_disk = asyncio.Lock()
 
     async def wish(self) -> None:
         """One thing that anybody might want of any run."""
@@ -59,7 +62,8 @@ class Person:
         failed = frozenset({RunStatus.FAILED})
         runs = await self._world.disk.summaries(RunFilter(failed, top_level=True))
         for run in runs:
-            await control.retry(run.id)
+            with contextlib.suppress(ControlError):  # somebody's wish was first
+                await control.retry(run.id)
         return bool(runs)
 
     async def _waits_for_approval(self, run: Summary) -> bool:
@@ -70,14 +74,10 @@ class Person:
 
     async def _do(self, verb: str, run: Summary) -> bool:
         """Whether it was granted."""
-        world, process = self._world, self._world.process
-        if process is not None and not process.admits:
-            return False  # it is starting or stopping, and answers nobody
+        world = self._world
         try:
-            if process is None:
-                await _ask(verb, self._offline(), run.id)
-            else:
-                await world.outcome(process, _ask(verb, process.engine, run.id), guest=True)
+            if not await self._answered(verb, run.id):
+                return False
         except (ControlError, DiedError, asyncio.CancelledError) as refusal:
             world.tell(f"{verb} {run.name} {run.id[-6:]}: {refusal!r}")
             return False
@@ -86,6 +86,17 @@ class Person:
             return False
         world.tell(f"{verb} {run.name} {run.id[-6:]}: granted")
         self.granted += 1
+        return True
+
+    async def _answered(self, verb: str, run_id: RunId) -> bool:
+        """Whether anybody was there to grant or refuse it."""
+        async with self.at_disk:
+            if (process := self._world.process) is None:
+                await _ask(verb, self._offline(), run_id)
+                return True
+        if not process.admits:
+            return False  # it is starting or stopping
+        await self._world.outcome(process, _ask(verb, process.engine, run_id), guest=True)
         return True
 
     def _offline(self) -> Offline:

@@ -20,6 +20,8 @@ from tests.simulation.world import FOUL_WEATHER_POLICY, DiedError, Process, Worl
 #: What is still on its way arrives within this time after the last run's end: late requests, repeated callbacks.
 AFTERMATH_S = 300.0
 
+_ENDLESS = "the runs do not end"
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -111,12 +113,13 @@ class Course:
             self.world.network.spawn(self.person.look_after())
         self.loop.strike = self._strike
         while True:
-            process = self.world.begin()
+            async with self.person.at_disk:
+                process = self.world.begin()
             self._plan()
             with contextlib.suppress(DiedError):
                 if await self._lives(process):
                     return
-            assert self.loop.time() < self.schedule.limit_s, "the runs do not end"
+            assert self.loop.time() < self.schedule.limit_s, _ENDLESS
             await asyncio.sleep(self._blows.random() * 5)
             if self._blows.random() < self.schedule.wishes:
                 await self.person.wish()
@@ -126,8 +129,11 @@ class Course:
         self._asked_to_stop.clear()
         main = self.world.inside(process, self._main(process))
         asked = self.loop.create_task(self._asked_to_stop.wait())
-        await asyncio.wait({main, asked, process.died}, return_when=asyncio.FIRST_COMPLETED)
+        patience_s = self.schedule.limit_s - self.loop.time()
+        ends = {main, asked, process.died}
+        ended, _ = await asyncio.wait(ends, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
+        assert ended, _ENDLESS
         if process.died.done():
             raise DiedError
         if over := main.done():

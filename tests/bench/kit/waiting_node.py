@@ -26,6 +26,7 @@ sys.path.insert(
 
 # What a daemon loads: the composition root with all step kinds.
 from orchestrator import app
+from orchestrator.cli.process import SWITCH_S
 from orchestrator.domain.ids import RunId, StepId
 from orchestrator.domain.pipeline import Pipeline, Step
 from orchestrator.engine.engine import Engine
@@ -292,4 +293,5 @@ def _say(what: Mapping[str, Any]) -> None:
 
 if __name__ == "__main__":
     configure(level="error")
+    sys.setswitchinterval(SWITCH_S)
     asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

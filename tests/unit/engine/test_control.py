@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +13,7 @@ from orchestrator.engine.control import ControlError, UnknownRunError
 from orchestrator.errors import RetryClass
 from orchestrator.metastudio.errors import AnswerLost, ApiError, Executed
 from orchestrator.steps.base import Done, Found, StepContext, StepError
+from orchestrator.store.base import DefinitionLostError
 from tests.unit.engine.carried import (
     AnyParams,
     Carried,
@@ -571,3 +572,37 @@ async def test_a_damaged_row_does_not_keep_files_from_being_fetched(carried: Car
     assert await carried.submit(*asked, out=str(tmp_path)) == run_id
     await carried.over(run_id)
     assert (tmp_path / "x").is_file()
+
+
+async def test_what_a_person_has_paused_stays_so_for_others_who_share_it(carried: Carried) -> None:
+    """Another table with the same row waits for it; once it goes on, both come to their ends."""
+    gate = asyncio.Event()
+
+    async def work(params: AnyParams, ctx: StepContext) -> Done:
+        await gate.wait()
+        return Done()
+
+    carried.kind.acts["a"] = work
+    pipeline = table(step("a"), step("b", "a"))
+    first = await carried.begun(pipeline, "step.intended", rows=rows("one"))
+    await carried.engine.pause(first)
+    gate.set()
+    await carried.settled()
+    second = await carried.submit(pipeline, rows=rows("one", "two"))
+    await carried.settled()
+    assert carried.kind.ran == ["a", "a", "b"]
+    assert await carried.statuses(first) == {"one": RunStatus.PAUSED}
+    await carried.engine.resume(first)
+    for run_id in (first, second):
+        assert (await carried.over(run_id)).status is RunStatus.SUCCEEDED
+    assert carried.kind.ran == ["a", "a", "b", "b"]
+
+
+async def test_a_run_whose_definition_is_lost_stops_no_other(carried: Carried) -> None:
+    """It is told to whoever waits for it; the engine goes on."""
+    gone = await carried.begun(flow(step("w", uses="approve")))
+    cast("Any", carried.store)._definitions.clear()
+    await carried.boot()
+    with pytest.raises(DefinitionLostError, match="Restore the state"):
+        await carried.engine.pause(gone)
+    assert (await carried.over(await carried.submit(flow(step("b"))))).status is RunStatus.SUCCEEDED

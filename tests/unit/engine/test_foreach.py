@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.domain.ids import RunId, StepId
-from orchestrator.domain.pipeline import InputSpec, Pipeline, Step
+from orchestrator.domain.pipeline import InputSpec, Pipeline, RowsSpec, Step
 from orchestrator.domain.run import RunState, RunStatus, StepStatus
+from orchestrator.engine.reception import RowInput
 from orchestrator.errors import RetryClass
 from orchestrator.steps.base import Done, StepContext, StepError
 from orchestrator.store.base import Append, RunFilter, StoreError
@@ -407,3 +409,15 @@ async def test_odd_names_of_parameters_and_values_are_kept(carried: Carried) -> 
         inputs={"odd": odd},
     )
     assert state.steps[EACH].outputs["results"] == [{"value": odd}]
+
+
+async def test_rows_are_taken_up_whose_items_have_not_begun(carried: Carried) -> None:
+    """A table that is gone through again takes up its rows, and these their items, which are a table of their own."""
+    pipeline = replace(flow(each([1, 2])), rows=RowsSpec())
+    carried.kind.acts["each"] = failing(QUOTA, QUOTA)
+    row = [RowInput("one", {}, {})]
+    run_id = await carried.submit(pipeline, row)
+    await carried.rest(run_id)
+    await carried.boot(everything=False)
+    await carried.submit(pipeline, row)
+    assert (await carried.over(run_id)).status is RunStatus.SUCCEEDED

@@ -6,12 +6,14 @@ from typing import Any, cast
 import pytest
 
 from orchestrator.domain.ids import RunId, StepId, adoption_key
+from orchestrator.errors import RetryClass
 from orchestrator.metastudio.models.digital_asset import CreateDigitalAssetRequestBody
 from orchestrator.metastudio.models.live_product import CreateProductRequestBody
 from orchestrator.metastudio.models.live_room import InteractionRuleGroup
-from orchestrator.metastudio.models.video_script import CreateVideoScriptsReq
+from orchestrator.metastudio.models.video_script import CreateVideoScriptsReq, ShowVideoScriptResponse
 from orchestrator.metastudio.models.voice_modeling import CreateTrainingJobReq
 from orchestrator.steps import traces
+from orchestrator.steps.base import StepError
 from orchestrator.steps.traces import Search, Trace, Traces, run_mark
 
 KEY = adoption_key(RunId("r"), StepId("s"))
@@ -96,6 +98,15 @@ def test_a_full_list_of_tags_has_no_room(count: int, fits: bool) -> None:
     """The service takes 50."""
     body = CreateProductRequestBody(name="Cup", tags=[f"t{number}" for number in range(count)])
     assert (traces.with_product_tag(body, KEY, MARK) is not None) is fits
+
+
+@pytest.mark.parametrize("shown", [ShowVideoScriptResponse(), ShowVideoScriptResponse(script_id="y")])
+def test_an_answer_about_something_else_proves_nothing(shown: ShowVideoScriptResponse) -> None:
+    """A garbled answer must not look as if nothing were there: it is asked for again."""
+    with pytest.raises(StepError, match="not about the script that was asked for") as raised:
+        traces.about_it(shown, script_id="x")
+    assert raised.value.retry is RetryClass.LATER
+    traces.about_it(ShowVideoScriptResponse(script_id="x"), script_id="x")
 
 
 def test_a_run_marks_all_of_its_steps_alike() -> None:

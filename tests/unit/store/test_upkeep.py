@@ -12,7 +12,7 @@ import pytest
 from orchestrator.domain.run import RunStatus
 from orchestrator.errors import UsageError
 from orchestrator.store import sqlite_upkeep as upkeep
-from orchestrator.store.base import Append, RunFilter, Store, StoreError
+from orchestrator.store.base import Append, DefinitionLostError, RunFilter, Store, StoreError
 from orchestrator.store.sqlite import SqliteStore
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -147,7 +147,7 @@ async def test_definitions_go_with_their_last_run(tmp_path: Path, begin: Callabl
     await store.close()
     assert upkeep.prune(path, NOW, dry_run=False) == 0
     store = await SqliteStore(path).open()
-    with pytest.raises(StoreError, match="no definition"):
+    with pytest.raises(DefinitionLostError):
         await store.definition(over.summary.definition)
     await store.close()
 
