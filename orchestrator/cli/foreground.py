@@ -94,7 +94,10 @@ def totals_line(stats: Mapping[str, Any]) -> str:
 async def _watch(app: Application, run_id: RunId, events: asyncio.Queue[Event]) -> None:
     """Shows what happens until the run is over."""
     board = await Board.load(
-        app.store, run_id, looks_for_s=_looks_for_s(app.settings, app.emulator is not None)
+        app.store,
+        run_id,
+        looks_for_s=_looks_for_s(app.settings, app.emulator is not None),
+        foreground=True,
     )
     view = PlainView() if output.is_plain(sys.stderr) else _live_view(app, board)
 

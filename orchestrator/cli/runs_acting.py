@@ -136,7 +136,8 @@ async def carry_out(place: Place, which: Which, verb: Verb, *, wait: bool, as_js
         )
     chosen = await _chosen(place, which, verb)
     if not chosen:
-        output.note(f"no run to {verb.name}")
+        rows = "" if which.parent else "; `--parent RUN` looks among the rows of a table"
+        output.note(f"no run to {verb.name}{rows}")
         return 0
     code, done = 0, list[RunSummary]()
     async with aclosing(_acted(place.hands, chosen, verb)) as outcomes:

@@ -13,8 +13,9 @@ from orchestrator.domain.events import Event
 from orchestrator.domain.ids import DefinitionHash, RunId, StepId
 from orchestrator.domain.pipeline import Pipeline
 from orchestrator.domain.run import RunState, RunStatus
-from orchestrator.engine.control import unknown
+from orchestrator.engine.control import APPROVE, unknown
 from orchestrator.engine.loading import load_state
+from orchestrator.server.waiting import NoInsight, Reasons
 from orchestrator.store.base import RunFilter, Store, Summary
 
 #: Runs that are over stay on the board up to so many: more would not be shown, and their states take memory.
@@ -43,7 +44,9 @@ class Told:
 class Board:
     """The runs that are to be seen: those of a table's rows, or the one run itself. Made by `load`."""
 
-    def __init__(self, store: Store, root: RunState, *, looks_for_s: float | None = None) -> None:
+    def __init__(
+        self, store: Store, root: RunState, *, looks_for_s: float | None = None, foreground: bool = False
+    ) -> None:
         self.root = root
         #: Runs under way in the order of their start, and of those that are over the last ones.
         self.runs: dict[RunId, RunState] = {}
@@ -53,20 +56,23 @@ class Board:
         self._pipelines: MutableMapping[DefinitionHash, Pipeline] = {}
         self._over: dict[RunId, RunStatus] = {}
         self._foreign: set[RunId] = set()
-        self._looks_for_s = looks_for_s
+        self._looks_for_s, self._foreground = looks_for_s, foreground
         #: Steps of which it was told that they look for what a lost request made.
         self._looking: set[tuple[RunId, StepId]] = set()
 
     @classmethod
-    async def load(cls, store: Store, run_id: RunId, *, looks_for_s: float | None = None) -> "Board":
+    async def load(
+        cls, store: Store, run_id: RunId, *, looks_for_s: float | None = None, foreground: bool = False
+    ) -> "Board":
         """The board of a run as the store has it now. Raises UnknownRunError.
 
         `looks_for_s` is how long a step at most looks for what a lost request made, None if that is not worth telling.
+        `foreground`: the process that shows the board holds the state, so that no other command can approve anything.
         """
         root = await load_state(store, run_id, {})
         if root is None:
             raise unknown(run_id)
-        board = cls(store, root, looks_for_s=looks_for_s)
+        board = cls(store, root, looks_for_s=looks_for_s, foreground=foreground)
         if root.definition is not None:
             board._pipelines[root.definition] = root.pipeline
         if root.rows_total is None:
@@ -111,6 +117,8 @@ class Board:
         self._place(state)
         if isinstance(event.body, ev.StepLookedUp):
             return self._looks(state, event.body.step)
+        if isinstance(event.body, ev.StepWaiting) and (asked := self._asks(state, event.body.step)):
+            return asked
         return told(state.name, event)
 
     def _looks(self, state: RunState, step: StepId) -> Told | None:
@@ -121,6 +129,16 @@ class Board:
         most = "" if self._looks_for_s is None else f" (up to {about(self._looks_for_s)})"
         what = f"an answer was lost; looking for what the request made{most}"
         return Told(state.name, step, what, Tone.NOTABLE)
+
+    def _asks(self, state: RunState, step_id: StepId) -> Told | None:
+        """Somebody has to approve the step: who waits for the run has to know."""
+        step = next(step for step in state.all_steps if step.id == step_id)
+        if step.uses != APPROVE:
+            return None
+        what = f"waits for {Reasons(NoInsight()).step(state, step)}"
+        if self._foreground:
+            what += " (stop this one with Ctrl-C before, and give its command again afterwards)"
+        return Told(state.name, step_id, what, Tone.NOTABLE)
 
     def _newborn(self, event: Event) -> RunState | None:
         body = event.body

@@ -27,8 +27,8 @@ PIPELINE = Pipeline(
 class Book:
     """Writes runs into a store, a second an entry; what it writes is also what the engine would publish."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, store: Store, pipeline: Pipeline = PIPELINE) -> None:
+        self.store, self.pipeline = store, pipeline
         self.published: list[Event] = []
         self._now = BEGAN_AT
         self._states: dict[str, RunState] = {}
@@ -37,14 +37,14 @@ class Book:
         self, run_id: str, rows: Iterable[str] | None = None, *, shared: Mapping[str, RunId] | None = None
     ) -> RunState:
         """A run, with `rows` one that has a table; with `shared` one whose rows all have runs already."""
-        state = self._states[run_id] = RunState(RunId(run_id), PIPELINE)
+        state = self._states[run_id] = RunState(RunId(run_id), self.pipeline)
         known = dict(shared or {})
         names = list(known) if known else None if rows is None else list(rows)
-        await self.store.put_definition(PIPELINE.hash, canonical_json(PIPELINE.to_json()))
+        await self.store.put_definition(self.pipeline.hash, canonical_json(self.pipeline.to_json()))
         created = ev.RunCreated(
             name="cups",
             pipeline="cups",
-            definition=PIPELINE.hash,
+            definition=self.pipeline.hash,
             key=RunKey(run_id),
             inputs={},
             rows_total=None if names is None else len(names),
@@ -66,7 +66,7 @@ class Book:
         change.add(ev.ChildrenCreated(number + 1, created=1))
         await self.store.append(change.append(wake_at=None, polls=PollPolicy()))
         self.published += [*change.events, *child.append.events]
-        state = self._states[run_id] = RunState(RunId(run_id), PIPELINE)
+        state = self._states[run_id] = RunState(RunId(run_id), self.pipeline)
         for event in child.append.events:
             state.apply(event)
         return state

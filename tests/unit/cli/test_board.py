@@ -8,9 +8,11 @@ from orchestrator.cli.progress.board import Board, Told, Tone, told
 from orchestrator.domain import events as ev
 from orchestrator.domain.events import Event
 from orchestrator.domain.ids import RunId, StepId
+from orchestrator.domain.pipeline import Pipeline, Step
 from orchestrator.domain.run import StepStatus
 from orchestrator.engine.control import UnknownRunError
 from orchestrator.errors import RetryClass
+from orchestrator.store.memory import MemoryStore
 from tests.unit.cli.conftest import BEGAN_AT, Book
 
 MAKE, WAIT = StepId("make"), StepId("wait")
@@ -39,6 +41,21 @@ async def test_events_tell_their_line_and_move_the_board(book: Book) -> None:
         Told("cups", "", "succeeded", Tone.GOOD),
     ]
     assert (board.succeeded, board.failed, board.under_way) == (1, 0, [])
+
+
+@pytest.mark.parametrize("foreground", [False, True])
+async def test_a_step_that_waits_for_a_person_says_how_to_answer(foreground: bool) -> None:
+    """Also that a run in the foreground has to be stopped before: it holds the state."""
+    ask = Step(StepId("ask"), "approve", {"message": "Is it fine?"})
+    book = Book(MemoryStore(), Pipeline("cups", steps=(ask,)))
+    await book.begin("a")
+    board = await Board.load(book.store, RunId("a"), foreground=foreground)
+    events = await book.write("a", ev.StepIntended(ask.id, 1), ev.StepWaiting(ask.id, 1, "x", None))
+    line = [await board.take(event) for event in events][-1]
+    assert line is not None
+    asked = "waits for approval (Is it fine?): `orchestrator runs approve a --step ask`"
+    assert line.what.startswith(asked)
+    assert ("Ctrl-C" in line.what) is foreground
 
 
 async def test_children_appear_as_they_are_born(book: Book) -> None:
