@@ -41,6 +41,9 @@ _MADE = (ev.StepNoted, ev.StepSucceeded, ev.StepAdopted, ev.StepReused)
 _UNSETTLED = frozenset({StepStatus.RUNNING, StepStatus.SENT, StepStatus.UNKNOWN, StepStatus.RETRYING})
 #: Ended runs that a new process looks through for those that ended right before it began.
 _RECENT_RUNS = 200
+#: A run from before the process began, of which nothing doubtful is known, is looked through so long after its end: to read
+#: its journal again must not stand in the way of others that end in the same burst.
+_AFTER_END = timedelta(seconds=10)
 
 log = structlog.get_logger(__name__)
 
@@ -106,9 +109,10 @@ class Sweeper:
                 watch.since, watch.looks = now, 0
                 self._set(state.id, now + timedelta(seconds=self._policy.looks_s[0]))
             elif isinstance(event.body, _END):
-                watched = state.id in self._watches
-                if watched or (state.created_at is not None and state.created_at < self._began_at):
+                if state.id in self._watches:
                     self._look_soon(state.id, now)
+                elif state.created_at is not None and state.created_at < self._began_at:
+                    self._look_soon(state.id, now + _AFTER_END)
 
     async def recover(self) -> None:
         """Look at the runs that ended right before the process began: their last look may not have been made."""
@@ -134,10 +138,10 @@ class Sweeper:
             except TimeoutError:
                 pass
 
-    def _look_soon(self, run_id: RunId, now: datetime) -> None:
-        watch = self._watches.setdefault(run_id, _Watch(now, looks=len(self._policy.looks_s)))
-        watch.extra_at = now
-        self._set(run_id, now)
+    def _look_soon(self, run_id: RunId, at: datetime) -> None:
+        watch = self._watches.setdefault(run_id, _Watch(at, looks=len(self._policy.looks_s)))
+        watch.extra_at = at
+        self._set(run_id, at)
 
     def _set(self, run_id: RunId, at: datetime) -> None:
         heapq.heappush(self._heap, (at, run_id))

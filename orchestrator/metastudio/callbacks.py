@@ -3,7 +3,6 @@
 The signature covers the URL and the time, not the body: what a callback says is a hint to be confirmed.
 """
 
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Sequence
@@ -81,12 +80,12 @@ class VideoCallback:
 
 def derive_key(master: str, run_id: str) -> str:
     """The callback key of one run, 64 hex digits: a signature then speaks for that run alone."""
-    return hmac.new(master.encode(), f"callback:{run_id}".encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(master.encode(), f"callback:{run_id}".encode(), "sha256").hex()
 
 
 def derive_live_key(master: str, token: str) -> str:
     """The key of one live callback URL, MAX_LIVE_KEY hex digits; `token` is what tells the URL from others."""
-    return hmac.new(master.encode(), f"live:{token}".encode(), hashlib.sha256).hexdigest()[:MAX_LIVE_KEY]
+    return hmac.digest(master.encode(), f"live:{token}".encode(), "sha256").hex()[:MAX_LIVE_KEY]
 
 
 def sign(
@@ -187,7 +186,7 @@ def _signature(url: str, key: bytes | str, ms: int, *, decimal: bool) -> tuple[s
 
 def _mac(key: bytes | str, url: str, time: str) -> bytes:
     secret = key.encode() if isinstance(key, str) else key
-    return hmac.new(secret, (url + time).encode(), hashlib.sha256).digest()
+    return hmac.digest(secret, (url + time).encode(), "sha256")
 
 
 def _worth(
