@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from orchestrator.limits.local import LocalLimiter
 from orchestrator.metastudio.auth.credentials import AkSk, Credentials, Token, TokenLogin
 from orchestrator.metastudio.client import REPEATS, MetaStudio
 from orchestrator.metastudio.operations import OPERATIONS, RATES
-from orchestrator.metastudio.regions import is_local
+from orchestrator.metastudio.regions import iam_endpoint, is_local
 from orchestrator.server.addresses import CallbackAddresses, callback_keys, start_on_kept_port
 from orchestrator.server.admin import AdminServer
 from orchestrator.server.controls import Controls
@@ -31,7 +31,7 @@ from orchestrator.server.engine_reads import EngineReads, EngineSink
 from orchestrator.server.public import CallbackSink, PublicServer
 from orchestrator.server.replay_changes import Replays
 from orchestrator.server.whereabouts import announce, withdraw
-from orchestrator.settings import Settings
+from orchestrator.settings import RegionSettings, Settings
 from orchestrator.steps.base import StepError, Surroundings, kinds
 from orchestrator.store.sqlite import SqliteStore
 from orchestrator.transfer.download import Downloader
@@ -95,6 +95,8 @@ async def application(
         stack.push_async_callback(store.close)
         withdraw(path)  # what a killed process left
         cloud = None
+        # Opened here, so that what is put into it later is closed after the engine has stopped.
+        opened = await stack.enter_async_context(AsyncExitStack())
         if api is None:
             cloud = await stack.enter_async_context(_emulator(settings, path))
             api = await stack.enter_async_context(_emulated_client(cloud, limiter))
@@ -105,7 +107,13 @@ async def application(
         engine = Engine(
             store,
             kinds(),
-            await _surroundings(settings, api, address, stack),
+            await _surroundings(
+                settings,
+                api,
+                address,
+                stack,
+                _OtherRegions(settings, opened, path, emulated=cloud is not None),
+            ),
             settings=_engine_settings(settings, emulated=cloud is not None),
         )
         sink, emulated = EngineSink(engine), cloud is not None
@@ -294,11 +302,75 @@ def _engine_settings(settings: Settings, *, emulated: bool) -> EngineSettings:
         concurrency=engine.concurrency,
         grace_s=engine.grace_s,
         out=str(settings.out.resolve()),
+        region=settings.region,
     )
 
 
+class _OtherRegions:
+    """Clients of the same account in other regions, each opened when somebody first asks for it."""
+
+    def __init__(self, settings: Settings, opened: AsyncExitStack, path: Path, *, emulated: bool) -> None:
+        """`opened` closes them; `emulated`: each other region is played by an emulator of its own, beside the state."""
+        self._settings, self._opened, self._path, self._emulated = settings, opened, path, emulated
+        self._clients: dict[str, MetaStudio] = {}
+        self._lock = asyncio.Lock()
+
+    async def __call__(self, region: str) -> MetaStudio:
+        """As `Surroundings.api_in`."""
+        async with self._lock:
+            if region not in self._clients:
+                self._clients[region] = await self._opened.enter_async_context(await self._made(region))
+            return self._clients[region]
+
+    async def _made(self, region: str) -> MetaStudio:
+        limiter = LocalLimiter(
+            RATES[region], categories={one.id: one.category for one in OPERATIONS.values()}
+        )
+        if self._emulated:
+            folder = self._path.with_name(f"{self._path.name}.emulator-{region}")
+            server = EmulatorServer(EmulatorConfig(region=region, data_dir=folder))
+            return _emulated_client(await self._opened.enter_async_context(server), limiter)
+        settings = self._settings
+        there = next((one for name, one in settings.regions.items() if name == region), RegionSettings())
+        if not there.endpoint and is_local(settings.endpoint):
+            raise UsageError(
+                f"The settings do not say where the region {region} is played.",
+                hint=f"Set regions.{region}.endpoint to the address of an emulator of that region.",
+            )
+        return MetaStudio(
+            credentials_in(settings, region),
+            region=region,
+            endpoint=there.endpoint,
+            project_id=there.project_id,
+            limiter=limiter,
+            repeats=0,
+        )
+
+
+def credentials_in(settings: Settings, region: str) -> Credentials:
+    """How calls to another region are authenticated: keys are the account's, a token is made for each region's project.
+
+    Raises UsageError as `credentials`, and for a ready token.
+    """
+    own = credentials(settings)
+    match own:
+        case AkSk():
+            return own
+        case TokenLogin():
+            return replace(own, project=region, iam_endpoint=iam_endpoint(region, settings.endpoint))
+        case Token():
+            raise UsageError(
+                "A ready token is good for one region only.",
+                hint="Set auth.ak and auth.sk, or auth.token.user, auth.token.password and auth.token.domain.",
+            )
+
+
 async def _surroundings(
-    settings: Settings, api: MetaStudio, address: CallbackAddresses, stack: AsyncExitStack
+    settings: Settings,
+    api: MetaStudio,
+    address: CallbackAddresses,
+    stack: AsyncExitStack,
+    others: _OtherRegions,
 ) -> Surroundings:
     session = await stack.enter_async_context(
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
@@ -312,13 +384,18 @@ async def _surroundings(
         single_put_max_bytes=transfer.single_put_max_bytes,
     )
 
-    async def post_json(url: str, message: Mapping[str, Any]) -> int:
+    async def post_json(url: str, message: Mapping[str, Any], headers: Mapping[str, str]) -> int:
         try:
             async with session.post(
-                url, json=message, allow_redirects=False, timeout=aiohttp.ClientTimeout(total=30)
+                url,
+                json=message,
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=30),
             ) as response:
                 return response.status
-        except (aiohttp.ClientError, TimeoutError) as error:
+        # ValueError: a header or an address that a secret has made unusable.
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise StepError(
                 f"The webhook's receiver did not answer ({type(error).__name__}).",
                 hint="Check its address.",
@@ -326,4 +403,13 @@ async def _surroundings(
                 retry=RetryClass.LATER,
             ) from error
 
-    return Surroundings(api, files, address, post_json, settings.files.roots)
+    return Surroundings(
+        api,
+        files,
+        address,
+        post_json,
+        settings.files.roots,
+        live_address=address.live,
+        api_in=others,
+        secrets={name: value.get_secret_value() for name, value in settings.secrets.items()},
+    )

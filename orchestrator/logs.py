@@ -15,6 +15,8 @@ from pydantic import SecretBytes, SecretStr
 from structlog.contextvars import bound_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from orchestrator.domain.secrets import spellings
+
 LogFormat = Literal["auto", "console", "json"]
 
 HIDDEN = "***"
@@ -54,7 +56,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # Short values would black out innocent words; longest first, lest one hides a part of another.
-        known = sorted({secret for secret in secrets if len(secret) >= 8}, key=len, reverse=True)
+        known = sorted({way for secret in secrets for way in spellings(secret)}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

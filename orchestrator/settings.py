@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from orchestrator.domain import secrets
 from orchestrator.domain.durations import seconds
 from orchestrator.errors import UsageError
 from orchestrator.logs import HIDDEN, LogFormat, redact
@@ -82,6 +83,23 @@ def _state_url(value: str) -> str:
     if not re.match(r"sqlite:///.|postgres(ql)?://.", value):
         raise ValueError("should be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE")
     return value
+
+
+def _secrets(values: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    """By names in lower case: the environment has no other."""
+    found: dict[str, SecretStr] = {}
+    for name, value in values.items():
+        if not re.fullmatch(secrets.NAME_PATTERN, name):
+            raise ValueError(f"the name {name!r} should be letters, digits and _, a letter first, 64 at most")
+        if name.lower() in found:
+            raise ValueError(f"{name.lower()} stands twice, with other capitals")
+        if len(value.get_secret_value().strip()) < secrets.LEAST_LENGTH:
+            raise ValueError(
+                f"{name} should have {secrets.LEAST_LENGTH} characters or more: a shorter one cannot be told from "
+                "ordinary words, and so not be kept out of logs"
+            )
+        found[name.lower()] = value
+    return found
 
 
 def _age(value: object) -> object:
@@ -150,6 +168,15 @@ class AdminSettings(_Group):
     token: SecretStr | None = None
 
 
+class RegionSettings(_Group):
+    """Where the same account is in another region."""
+
+    #: Root of the API there; follows from the region when not given.
+    endpoint: _HttpUrl = ""
+    #: Looked up at IAM by the region's name when not given.
+    project_id: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+
+
 class TransferSettings(_Group):
     """Uploads and downloads."""
 
@@ -204,6 +231,8 @@ class Settings(_Group):
     endpoint: _HttpUrl = ""
     project_id: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
     auth: AuthSettings = AuthSettings()
+    #: Other regions that assets are copied from and to, by name.
+    regions: dict[Literal["cn-north-4", "cn-east-3", "ap-southeast-3"], RegionSettings] = {}
     #: May hold a password: not shown in reprs.
     state: Annotated[str, AfterValidator(_state_url)] = Field("sqlite:///.orchestrator/state.db", repr=False)
     public: PublicSettings = PublicSettings()
@@ -212,10 +241,14 @@ class Settings(_Group):
     limits: dict[str, Annotated[float, Field(gt=0, le=10_000)]] = {}
     transfer: TransferSettings = TransferSettings()
     files: FilesSettings = FilesSettings()
+    #: Passwords and tokens for inputs of the type `secret`, by name; 8 characters at least.
+    secrets: Annotated[dict[str, SecretStr], AfterValidator(_secrets)] = Field({}, repr=False)
     engine: EngineSettings = EngineSettings()
     retention: RetentionSettings = RetentionSettings()
     #: Folder that finished files are saved in.
     out: Path = Path("out")
+    #: Price file of `orchestrator plan` and of `--budget`.
+    prices: Path | None = None
     log: LogSettings = LogSettings()
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -243,7 +276,7 @@ class Settings(_Group):
         """Each effective value as text by dotted name, secrets hidden."""
         return {name: _shown(value) for name, value in _values(self)}
 
-    def secrets(self) -> list[str]:
+    def secret_values(self) -> list[str]:
         """The secret values themselves, for the log's redaction."""
         found: list[str] = []
         for _, value in _values(self):

@@ -106,7 +106,7 @@ def from_file(path: Path, shape: Shape) -> list[Given]:
 def resolved(item: Given, shape: Shape, problems: list[str]) -> Given | None:
     """`item` as a value of a field, with the content of the file that a `…_file` names; None after adding a problem."""
     base = item.name.removesuffix("_file")
-    if base != item.name and base in shape.secrets:
+    if base != item.name and (base in shape.secrets - shape.mappings or _is_named_secret(base, shape)):
         try:
             text = Path(str(item.value)).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -124,6 +124,12 @@ def resolved(item: Given, shape: Shape, problems: list[str]) -> Given | None:
         return item
     problems.append(f"{item.origin}: there is no setting {item.name}.{_suggestion(item, shape)}")
     return None
+
+
+def _is_named_secret(name: str, shape: Shape) -> bool:
+    """Whether it is a value of a mapping of secrets."""
+    mapping, _, leaf = name.rpartition(".")
+    return bool(leaf) and mapping in shape.secrets & shape.mappings
 
 
 def _suggestion(item: Given, shape: Shape) -> str:

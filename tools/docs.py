@@ -18,7 +18,9 @@ from pydantic import BaseModel
 from tools.docs_adoption import adoption_page
 from tools.docs_catalog import catalog_page
 from tools.docs_emulator import coverage_page
+from tools.docs_expressions import expressions_page
 from tools.docs_markdown import Schema, anchor_of, code, members, page, slug, summary, table
+from tools.docs_rules import rules_page
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -193,17 +195,39 @@ OWN_CODES = {
     "TIMEOUT": "The step was not done within its `timeout`.",
     "EXPRESSION": "An expression could not be worked out from the values at hand.",
     "PARAMETERS": "The values of a step do not fit its kind.",
+    "SECRET": "A step needs a secret that this process does not have: set it, then resume the run.",
     "NO_ANSWER": "Requests ended without an answer, and nothing that they made was found.",
     "ROWS": "Some child runs failed.",
     "ITEMS": "Some items of a step with `foreach` were not done.",
-    "STORE": "The items of a step with `foreach` could not be written down; it is tried again.",
+    "SUB_RUN": "The run of another pipeline that a step waits for did not succeed, or is paused; the message says why.",
+    "STORE": "The child runs of a step could not be written down; it is tried again.",
     "REJECTED": "Somebody rejected what the step asked an approval for.",
     "DEFECT": "A defect in a step kind; the log has the details.",
     "EMPTY_FILE": "A file to be sent has no content.",
+    "BAD_PACKAGE": "A ZIP of recordings cannot be read, or has no recording in it.",
+    "BAD_RECORDING": "A recording is not of a kind, or of a size, that the service takes.",
+    "RECORDINGS": "A script has more or fewer scenes of recorded speech than there are recordings.",
+    "INCOMPLETE_RECORDINGS": "A sentence, or its text, is missing among the recordings of a voice.",
+    "NOT_AS_WRITTEN": "What is said in a recorded sentence is not what its text says.",
+    "EXCUTE_FAILED": "The service does not carry out a command to an avatar's training job.",
+    "PREVIEW_FAILED": "A speech preview was not made; the message is the service's.",
+    "CREATING": "A voice's training job was never handed in.",
     "TOO_LARGE": "A file is larger than its category allows.",
     "BAD_ANSWER": "The API's answer lacks what it should have.",
     "NO_ROOM": "The tags or the private data of a request leave no room for the mark by which a lost one is found.",
     "NO_FILE": "The asset has no file to download yet.",
+    "TOO_MANY": "More assets fit than `asset.list` was asked for.",
+    "SAME_REGION": "An asset would be copied from a region to itself.",
+    "NO_REGION": "The settings do not say how another region is called.",
+    "LIVE_ENDED": "A livestream ended without the event that was waited for.",
+    "NO_ADDRESS": "MetaStudio has no address to which it could report the events of a livestream.",
+    "NO_HTTPS": "MetaStudio reports the events of livestreams to HTTPS addresses only.",
+    "NO_PAGE": "The service has no picture of a slide.",
+    "NO_VIDEO": "There is no video to have subtitles.",
+    "NO_SUBTITLES": "The service has made no subtitles of the video.",
+    "BAD_SUBTITLES": "The service's subtitles cannot be read.",
+    "NO_TIMES": "Nothing tells where in the video a scene's subtitles begin.",
+    "FILE": "A file cannot be written; it is tried again.",
     "BAD_PATH": "A file name leads out of the folders that may be read or written.",
     "UNREACHABLE": "MetaStudio could not be reached, so nothing was sent.",
 }
@@ -275,7 +299,10 @@ def definition_page() -> str:
         parts += [f"## {name}", summary(definition.get("description", "")), members(definition, link, schema)]
     parts += [
         "## Problem codes",
-        "Mistakes are printed as `file:line:col: code message`, all at once, before anything is called.",
+        (
+            "Mistakes are printed as `file:line:col: code message`, all at once, before anything is called. "
+            "[rules.md](rules.md) has examples of each."
+        ),
         table(["code", "meaning"], ([code(item.value), item.meaning] for item in Code)),
     ]
     return page("Definitions", "`orchestrator/definition/`", *parts)
@@ -382,6 +409,8 @@ def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "adoption.md": adoption_page,
+    "expressions.md": expressions_page,
+    "rules.md": rules_page,
     "cli.md": cli_page,
     "settings.md": settings_page,
     "steps.md": steps_page,

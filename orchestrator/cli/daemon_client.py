@@ -13,7 +13,7 @@ from orchestrator.cli.places import reason
 from orchestrator.domain.ids import RunId, StepId
 from orchestrator.engine.control import ControlError, UnknownRunError
 from orchestrator.errors import OrchestratorError, UnreachableError, UsageError
-from orchestrator.server.reads import EventView, RunDetail, RunQuery, RunSummary
+from orchestrator.server.reads import EventView, RunDetail, RunQuery, RunSummary, TableResults
 from orchestrator.server.replay_changes import Definition
 
 T = TypeVar("T")
@@ -25,6 +25,7 @@ _STREAM = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=60.0)
 _SUMMARIES = TypeAdapter(list[RunSummary])
 _SUMMARY = TypeAdapter(RunSummary)
 _DETAIL = TypeAdapter(RunDetail)
+_ROWS = TypeAdapter(TableResults)
 _EVENTS = TypeAdapter(list[EventView])
 _EVENT = TypeAdapter(EventView)
 
@@ -65,6 +66,14 @@ class DaemonClient:
         """As `RunReader.run`."""
         try:
             return self._read(_DETAIL, await self._ask("GET", _path(run_id)))
+        except UnknownRunError:
+            return None
+
+    async def rows(self, run_id: RunId, start: int, limit: int) -> TableResults | None:
+        """As `RunReader.rows`; at most 500 at once."""
+        try:
+            asked = [("start", str(start)), ("limit", str(limit))]
+            return self._read(_ROWS, await self._ask("GET", f"{_path(run_id)}/rows", params=asked))
         except UnknownRunError:
             return None
 

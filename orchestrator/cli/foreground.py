@@ -3,20 +3,20 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from orchestrator.app import Application, kind_infos
+from orchestrator.app import Application
 from orchestrator.cli import output
+from orchestrator.cli.checking import checked
 from orchestrator.cli.progress.board import Board
 from orchestrator.cli.progress.plain import PlainView
 from orchestrator.cli.progress.words import count
 from orchestrator.cli.results import Report, report
-from orchestrator.definition.loader import load
-from orchestrator.definition.prepare import prepare
+from orchestrator.definition.problems import DefinitionError
 from orchestrator.domain.decide import Policy
 from orchestrator.domain.events import Event
 from orchestrator.domain.ids import RunId, StepId
@@ -29,35 +29,65 @@ from orchestrator.engine.submission import submission
 from orchestrator.errors import UnreachableError
 from orchestrator.limits.base import Waiting
 from orchestrator.server.engine_reads import EngineReads
+from orchestrator.server.waiting import in_line
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
     from orchestrator.cli.progress.live import LiveView
+
+#: Warnings that are shown before a run begins.
+_WARNINGS = 10
 
 
 def prepared(
     file: Path, given: Mapping[str, str], rows: Path | None, settings: Settings, *, again: bool = False
 ) -> Submission:
     """What to run, everything checked. Raises DefinitionError with all mistakes before anything is called."""
-    pipeline = load(file, kinds=kind_infos())
-    inputs = prepare(pipeline, given, rows, region=settings.region, roots=settings.files.roots, file=file)
-    return submission(pipeline, inputs, again=again)
+    found = checked(file, given, rows, settings, values=True)
+    if found.pipeline is None or found.prepared is None:
+        raise DefinitionError(found.problems)
+    for problem in found.problems[:_WARNINGS]:
+        output.note(str(problem))
+    if len(found.problems) > _WARNINGS:
+        output.note(f"… {len(found.problems) - _WARNINGS} more; `orchestrator validate` shows them")
+    return submission(found.pipeline, found.prepared, again=again)
 
 
-async def carry(app: Application, wanted: Submission) -> Report:
-    """Starts the run, or takes it up where it is, and shows its progress on stderr until it is over."""
+async def carry(
+    app: Application, wanted: Submission, *, begun: Callable[[RunId], None] = lambda _: None
+) -> Report:
+    """Starts the run, or takes it up where it is, and shows its progress on stderr until it is over.
+
+    `begun` is told the run as soon as it is written down.
+    """
     with app.engine.live.watch() as events:
         submitted = await app.engine.submit(wanted)
+        begun(submitted.run_id)
         summary = await app.store.summary(submitted.run_id)
         if summary is not None and summary.status.over:
             output.note(f"{wanted.name}: already done; --again makes it anew")
-            return await report(app.store, summary)
+            return await report(app.store, summary, known=submitted.rows_known)
         if submitted.known:
             output.note(f"{wanted.name}: goes on where it stopped (run {submitted.run_id})")
+            if summary is not None and summary.definition != wanted.pipeline.hash:
+                output.note(
+                    "the definition has changed since it began, in what makes no other video (such as `retry`, `timeout`); "
+                    f"this run keeps the old one. `orchestrator runs replay {submitted.run_id} --file FILE` takes the new one"
+                )
         elif submitted.rows_known:
             output.note(f"{wanted.name}: {count(submitted.rows_known, 'row')} done or under way already")
+        if summary is not None and summary.group is not None and summary.queued_at is not None:
+            queue = await app.store.queue(summary.group, limit=1)
+            if queue.taken >= summary.group_limit:
+                output.note(
+                    f"{wanted.name}: waits for {in_line(summary.group, summary.group_limit, queue.taken)}"
+                )
+                output.note(
+                    "`orchestrator runs list` shows what is under way; a daemon carries on what was left"
+                )
         await _watch(app, submitted.run_id, events)
-    return await report(app.store, await app.engine.rest(submitted.run_id))
+    rested = await app.engine.rest(submitted.run_id)
+    return await report(app.store, rested, known=submitted.rows_known)
 
 
 async def emulator_part(app: Application) -> dict[str, Any] | None:

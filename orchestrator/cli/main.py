@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import api, config, daemon, db, demo, emulator, output, pipelines, runs
+from orchestrator.cli import api, config, daemon, db, demo, emulator, output, pipelines, plan, runs
 from orchestrator.cli import run as run_verb
 from orchestrator.cli.places import reason
 from orchestrator.errors import OrchestratorError
@@ -100,6 +100,7 @@ app.command("run")(run_verb.run)
 app.add_typer(runs.app, name="runs")
 app.command("daemon")(daemon.daemon)
 app.command("validate")(pipelines.validate)
+app.command("plan")(plan.plan)
 app.command("schema")(pipelines.schema)
 app.add_typer(api.app, name="api")
 app.command("emulator")(emulator.emulator)

@@ -59,3 +59,31 @@ RowsOption = Annotated[
     Path | None,
     typer.Option("--rows", metavar="TABLE", help="Table with a run in each row.", show_default=False),
 ]
+PricesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices",
+        metavar="FILE",
+        help="Price file: what your contract says. Default: the setting `prices`.",
+        show_default=False,
+    ),
+]
+BudgetOption = Annotated[
+    float | None,
+    typer.Option(
+        "--budget",
+        metavar="AMOUNT",
+        min=0,
+        help="Refuse (exit code 2) unless it surely costs no more, in the price file's currency.",
+        show_default=False,
+    ),
+]
+AssumeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--assume",
+        metavar="STEP=NUMBER",
+        help="How many items, or minutes, to reckon with where only the run will know; may be repeated.",
+        show_default=False,
+    ),
+]

@@ -1,101 +1,122 @@
 """`orchestrator validate` and `orchestrator schema`: definitions, without calling anything."""
 
-from collections.abc import Mapping, Sequence
+import json
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli import output
 from orchestrator.cli.options import ConfigOption, InputsOption, JsonOption, RowsOption
+from orchestrator.cli.problem_formats import github, once, problems_json, sarif, summary
+from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from orchestrator.definition.problems import Problem
-    from orchestrator.settings import Settings
+
+__all__ = ["problems_json", "schema", "validate"]
+
+
+class Format(StrEnum):
+    """How problems are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
 
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Definitions.", show_default=False)],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE", help="Definitions, or folders of them.", show_default=False),
+    ] = None,
     *,
     inputs: InputsOption = None,
     rows: RowsOption = None,
+    region: Annotated[
+        str | None,
+        typer.Option("--region", metavar="REGION", help="Where it is to run.", show_default=False),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 2 for warnings, too.")] = False,
+    form: Annotated[
+        Format, typer.Option("--format", metavar="FORMAT", help="text, json, sarif or github.")
+    ] = Format.TEXT,
     as_json: JsonOption = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain", metavar="CODE", help="Say what a code means, with examples.", show_default=False
+        ),
+    ] = None,
     config: ConfigOption = None,
 ) -> int:
     """Check definitions; nothing is called.
 
-    With them, the inputs, rows and files that are named there or given here. Each mistake is a line of stdout: FILE:LINE:COLUMN: CODE MESSAGE.
+    With them, the inputs, rows and files that are named there or given here. Each problem is a line of stdout: FILE:LINE:COLUMN: CODE MESSAGE.
+    Exit code 2 with an error; warnings alone change it only with --strict.
     """
+    if explain is not None:
+        from orchestrator.definition.rules import explained
+
+        output.result(explained(explain))
+        return 0
+    if not files:
+        raise UsageError("No definition is named.", hint="Write orchestrator validate FILE.")
+    from orchestrator.cli.checking import checked, definitions
     from orchestrator.cli.startup import key_values, start
 
-    settings = start({}, config, quiet=True)
+    settings = start({"region": region}, config, quiet=True)
     given = key_values(inputs)
-    found = {str(file): _problems(file, given, rows, settings) for file in files}
-    total = sum(map(len, found.values()))
-    if as_json:
-        output.json_result(problems_json(found))
-    else:
-        for problems in found.values():
-            for problem in problems:
+    found = {str(file): checked(file, given, rows, settings).problems for file in definitions(files)}
+    _show(found, Format.JSON if as_json else form)
+    problems = [problem for some in found.values() for problem in some]
+    return 2 if any(strict or problem.severity == "error" for problem in problems) else 0
+
+
+def _show(found: "Mapping[str, Sequence[Problem]]", form: Format) -> None:
+    match form:
+        case Format.JSON:
+            output.json_result(problems_json(found))
+        case Format.SARIF:
+            output.json_result(sarif(found))
+        case Format.GITHUB:
+            for line in github(found):
+                output.result(line)
+            output.note(summary(found))
+        case Format.TEXT:
+            for problem in once(found):
                 output.result(str(problem))
-        output.note(_summary(found, total))
-    return 2 if total else 0
+            output.note(summary(found))
 
 
-def schema() -> None:
+def schema(
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write it to a file.", show_default=False),
+    ] = None,
+) -> None:
     """Print the JSON Schema of definitions.
 
-    Draft-07, for editors: it completes and checks keys.
+    Draft-07, for editors: it completes and checks keys, step kinds and their parameters.
     """
     from orchestrator.app import kind_infos
     from orchestrator.definition.schema import definition_schema
 
-    output.json_result(definition_schema(kind_infos()))
+    document = definition_schema(kind_infos())
+    if out is None:
+        output.json_result(document)
+        return
+    from orchestrator.cli.places import reason
 
-
-def problems_json(found: "Mapping[str, Sequence[Problem]]") -> dict[str, Any]:
-    """The mistakes by the file that was asked for, as `--json` shows them."""
-    return {
-        "valid": not any(found.values()),
-        "files": [
-            {"file": file, "problems": [_as_json(problem) for problem in problems]}
-            for file, problems in found.items()
-        ],
-    }
-
-
-def _problems(file: Path, given: dict[str, str], rows: Path | None, settings: "Settings") -> "list[Problem]":
-    from orchestrator.app import kind_infos
-    from orchestrator.definition.loader import check
-    from orchestrator.definition.prepare import prepare
-    from orchestrator.definition.problems import DefinitionError
-
-    pipeline, problems = check(file, kind_infos())
-    if pipeline is None:
-        return problems
-    if not (given or rows or (pipeline.rows and pipeline.rows.from_)):
-        return []  # what it will be given is not known yet
     try:
-        prepare(pipeline, given, rows, region=settings.region, roots=settings.files.roots, file=file)
-    except DefinitionError as error:
-        return list(error.problems)
-    return []
-
-
-def _as_json(problem: "Problem") -> dict[str, Any]:
-    return {
-        "file": problem.file,
-        "line": problem.line or None,
-        "column": problem.col or None,
-        "code": str(problem.code),
-        "message": problem.message,
-        "suggestion": problem.suggestion,
-    }
-
-
-def _summary(found: "dict[str, list[Problem]]", total: int) -> str:
-    files = "1 file" if len(found) == 1 else f"{len(found)} files"
-    if not total:
-        return f"{files}: no problems"
-    problems = "1 problem" if total == 1 else f"{total} problems"
-    return f"{files}: {problems}"
+        out.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{out} cannot be written: {reason(error)}.", hint="Choose another --out."
+        ) from error
+    output.note(f"Written to {out}. In a definition: # yaml-language-server: $schema={out}")

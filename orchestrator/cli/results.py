@@ -13,6 +13,7 @@ from orchestrator.domain.ids import RunId
 from orchestrator.domain.run import RunStatus
 from orchestrator.metastudio.errors import ConnectFailed
 from orchestrator.server.reads import RunSummary
+from orchestrator.server.row_results import ending
 from orchestrator.server.state_reads import summary_view
 from orchestrator.store.base import RunFilter, Store, Summary
 
@@ -49,6 +50,8 @@ class Report:
 
     run: Summary
     results: tuple[Result, ...]
+    #: Rows whose runs were there already when the table was given.
+    known: int = 0
 
     @property
     def succeeded(self) -> int:
@@ -68,12 +71,13 @@ class Report:
         """As `--json` shows it, without the emulator's part."""
         return {
             "run": summary_json(summary_view(self.run)),
+            "rows_known": self.known,
             "runs": [result.to_json() for result in self.results],
         }
 
 
-async def report(store: Store, run: Summary) -> Report:
-    """What came of a run that is over."""
+async def report(store: Store, run: Summary, *, known: int = 0) -> Report:
+    """What came of a run that is over; `known` rows of it were there before."""
     if run.rows_total is None:
         return Report(run, (await _result(store, run),))
     results = {child.id: await _result(store, child) async for child in children(store, run.id)}
@@ -84,7 +88,7 @@ async def report(store: Store, run: Summary) -> Report:
             shared = await store.summary(row.child)
             assert shared is not None, "a row's run is in the store"
             results[row.child] = await _result(store, shared)
-    return Report(run, tuple(results[row.child] for row in rows if row.child is not None))
+    return Report(run, tuple(results[row.child] for row in rows if row.child is not None), known)
 
 
 async def children(store: Store, parent: RunId) -> AsyncIterator[Summary]:
@@ -97,22 +101,10 @@ async def children(store: Store, parent: RunId) -> AsyncIterator[Summary]:
 
 
 async def _result(store: Store, run: Summary) -> Result:
-    if run.status is RunStatus.PAUSED:
-        hint = f"See to the cause, then `orchestrator runs resume {run.id}` and the same command again."
-        return Result(run.id, run.name, run.status, error=ev.ErrorInfo(f"paused: {run.reason}", hint))
-    if run.status is RunStatus.CANCELLED:
-        why = f"cancelled: {run.reason}" if run.reason else "cancelled"
-        return Result(run.id, run.name, run.status, error=ev.ErrorInfo(why))
-    # The last event of a run that is over says what came of it.
-    for event in await store.journal(run.id, max(0, run.seq - 1)):
-        match event.body:
-            case ev.RunSucceeded(outputs=outputs):
-                return Result(run.id, run.name, run.status, outputs)
-            case ev.RunFailed(error=error):
-                return Result(run.id, run.name, run.status, error=error)
-            case _:
-                continue
-    return Result(run.id, run.name, run.status, error=ev.ErrorInfo(run.error or run.status.value, run.hint))
+    outputs, error = await ending(store, run)
+    if error is None and run.status is not RunStatus.SUCCEEDED:
+        error = ev.ErrorInfo(run.error or run.status.value, run.hint)
+    return Result(run.id, run.name, run.status, outputs, error)
 
 
 def summary_json(run: RunSummary) -> dict[str, Any]:
@@ -210,4 +202,7 @@ def _closing(found: Report) -> str:
         *([f"{count(failed, 'run')} failed"] if failed else []),
         *([f"{count(paused, 'run')} paused"] if paused else []),
     ]
-    return ", ".join([f"{run.name}: {found.succeeded:,} of {total:,} succeeded", *parts]) + duration
+    known = f"; {found.known:,} known before" if found.known else ""
+    return (
+        f"{', '.join([f'{run.name}: {found.succeeded:,} of {total:,} succeeded', *parts])}{duration}{known}"
+    )

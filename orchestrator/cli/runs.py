@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from orchestrator.cli import runs_control
+from orchestrator.cli import runs_control, runs_results
 from orchestrator.cli.options import ConfigOption, DaemonOption, JsonOption, RunStatusOption, StateOption
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def watch(
     return 0 if status.value == "succeeded" else 1
 
 
+app.command("results")(runs_results.results)
 app.command("cancel")(runs_control.cancel)
 app.command("pause")(runs_control.pause)
 app.command("resume")(runs_control.resume)

@@ -21,7 +21,7 @@ def start(flags: Mapping[str, Any], config: Path | None, *, quiet: bool = False)
     level = settings.log.level
     if quiet and settings.origins["log.level"] == "default":
         level = "error"
-    configure_logs(level, settings.log.format, secrets=settings.secrets())
+    configure_logs(level, settings.log.format, secrets=settings.secret_values())
     return settings
 
 

@@ -72,6 +72,7 @@ class _Reading:
             self.header,
             self.text,
             lambda text, start, _, number: _cell(text, start, number, self.delimiter),
+            delimiter=self.delimiter,
         )
         return table, self.header_problems
 

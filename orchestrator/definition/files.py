@@ -31,6 +31,8 @@ class Folders:
 
     search: tuple[Path, ...]
     roots: tuple[Path, ...]
+    #: Whether to look for a similar name where a file is missing, which takes a while.
+    hints: bool = True
 
     @classmethod
     def of(cls, search: Sequence[Path], roots: Sequence[Path]) -> "Folders":
@@ -77,7 +79,9 @@ class Folders:
         if found is None:
             looked = " and ".join(dict.fromkeys(str(path.parent) for path in inside))
             raise FileRefusedError(
-                Code.FILE_MISSING, f"{written!r} does not exist in {looked}", _neighbour(inside)
+                Code.FILE_MISSING,
+                f"{written!r} does not exist in {looked}",
+                _neighbour(inside) if self.hints else "",
             )
         if not found.is_file():
             raise FileRefusedError(Code.FILE_REFUSED, f"{written!r} is not a file")

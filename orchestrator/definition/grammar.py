@@ -60,6 +60,11 @@ Needs = Annotated[
     BeforeValidator(_listed),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
+Fragments = Annotated[
+    list[str] | None,
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
 Items = Annotated[Any, BeforeValidator(_items), WithJsonSchema({"type": ["string", "array"]})]
 Condition = Annotated[str, BeforeValidator(_condition), WithJsonSchema({"type": ["string", "boolean"]})]
 
@@ -90,6 +95,7 @@ class DefaultsPart(Part):
 class StepPart(Part):
     """One step."""
 
+    extends: Fragments = Field(None, description="Fragments that are put under what stands here.")
     uses: str = Field(description="The step kind, such as asset.create.")
     with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="The kind's parameters.")
     needs: Needs = Field(
@@ -118,7 +124,12 @@ class RowsPart(Part):
         None,
         alias="from",
         min_length=1,
-        description="The table, relative to the definition: .csv, .tsv, .txt (any usual delimiter and encoding) or .jsonl.",
+        description="The table, relative to the definition: .csv, .tsv, .txt (any usual delimiter and encoding), .xlsx or .jsonl.",
+    )
+    sheet: str | None = Field(
+        None,
+        min_length=1,
+        description="Of a workbook: the sheet with the rows; the first one that is not hidden.",
     )
     name: str | None = Field(None, min_length=1, description="Name of a row's run, such as ${{ row.sku }}.")
 
@@ -126,7 +137,14 @@ class RowsPart(Part):
 class ConcurrencyPart(Part):
     """How much runs side by side."""
 
-    limit: int | None = Field(None, ge=1, description="Rows under way at once.")
+    group: str | None = Field(
+        None,
+        min_length=1,
+        description="Runs of one group share its places, whatever file or table they are of; may use inputs and row.",
+    )
+    limit: int | None = Field(
+        None, ge=1, description="Rows under way at once; with `group`: runs of the group (1 if left out)."
+    )
 
 
 class FilesTrigger(Part):
@@ -176,6 +194,10 @@ class PipelinePart(Part):
         default_factory=ConcurrencyPart, description="How much runs side by side."
     )
     defaults: DefaultsPart = Field(default_factory=DefaultsPart, description="What holds for every step.")
+    fragments: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Mappings that steps take in with `extends: NAME`; `from`: a file with more of them, or a list.",
+    )
     steps: Steps = Field(
         min_length=1, description="The work. Steps run side by side unless one uses another."
     )

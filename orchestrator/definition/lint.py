@@ -15,14 +15,17 @@ from orchestrator.definition.grammar import SECTIONS
 from orchestrator.definition.inputs import AnyInput, InputError, read_input, spec_of
 from orchestrator.definition.kinds import API, StepKindInfo, StepKinds
 from orchestrator.definition.problems import Code
+from orchestrator.definition.sub_pipelines import PIPELINE_RUN, SubPipelines
 from orchestrator.definition.tree import Mapping, Node, Place, Scalar, Sequence, Source
 from orchestrator.definition.uploads import unfit_categories
-from orchestrator.domain import expressions
+from orchestrator.domain import expressions, secrets
 from orchestrator.domain.expressions import ExpressionError, Reference
 from orchestrator.domain.nearest import did_you_mean
 from orchestrator.domain.pipeline import FOREACH_OUTPUTS
 
-RUN_MEMBERS: Final = frozenset({"id", "name", "failed", "cancelled", "status"})
+RUN_MEMBERS: Final = frozenset(
+    {"id", "name", "created_at", "date", "failed", "failed_step", "error", "cancelled", "status"}
+)
 _ROOTS: Final = frozenset({"inputs", "steps", "row", "run"})
 #: Known where a step with `foreach` is given its parameters.
 _ITEM_ROOTS: Final = frozenset({"item", "index"})
@@ -38,6 +41,8 @@ class StepNode:
     place: Place
     node: Mapping
     kind: StepKindInfo | None = None
+    #: Names of its outputs; None: not known beforehand.
+    outputs: frozenset[str] | None = None
     #: Steps of the same section that have to be done first, each with the place that says so.
     needs: dict[str, Place] = field(default_factory=dict)
 
@@ -52,17 +57,23 @@ class _Where:
     step: StepNode | None = None
 
 
-def lint(source: Source, root: Mapping, kinds: StepKinds) -> dict[str, tuple[str, ...]]:
-    """What each step has to wait for; every mistake found is noted in `source`."""
-    return _Lint(source, root, kinds).run()
+def lint(source: Source, root: Mapping, kinds: StepKinds, subs: SubPipelines) -> dict[str, tuple[str, ...]]:
+    """What each step has to wait for; every mistake found is noted in `source`, pipelines that steps run in `subs`."""
+    return _Lint(source, root, kinds, subs).run()
 
 
 class _Lint:
-    def __init__(self, source: Source, root: Mapping, kinds: StepKinds) -> None:
+    def __init__(self, source: Source, root: Mapping, kinds: StepKinds, subs: SubPipelines) -> None:
         self._source = source
+        self._subs = subs
         self._root = root
         self._kinds = kinds
         self._inputs = _children(root, "inputs")
+        self._secrets = {
+            name: secrets.placeholder(name)
+            for name, _, node in _entries(self._inputs)
+            if isinstance(node, Mapping) and _is_secret(node)
+        }
         self._steps: dict[str, StepNode] = {}
 
     def run(self) -> dict[str, tuple[str, ...]]:
@@ -80,6 +91,8 @@ class _Lint:
             if (named := rows.values.get("name")) is not None:
                 self._expressions(named, _Where(frozenset({"row", "inputs"})))
             self._fixed(rows.values.get("from"))
+        if (concurrency := _children(self._root, "concurrency")) is not None:
+            self._expressions(concurrency.values.get("group"), _Where(frozenset({"row", "inputs"})))
         for place, message, suggestion in unfit_categories(
             {name: step.node for name, step in self._steps.items()}
         ):
@@ -136,6 +149,16 @@ class _Lint:
             mistakes.report(
                 self._source, given or Mapping(place), place, step.kind.params, mistakes.PARAMETERS
             )
+        step.outputs = step.kind.outputs
+        if uses.value == PIPELINE_RUN:
+            step.outputs = self._sub_pipeline(step, given)
+
+    def _sub_pipeline(self, step: StepNode, given: Node | None) -> frozenset[str] | None:
+        """What the pipeline hands back that the step runs; None: it cannot be read."""
+        if not isinstance(given, Mapping) or self._fixed(given.values.get("file")):
+            return None
+        pipeline = self._subs.read(self._source, step.name, given)
+        return None if pipeline is None else frozenset(pipeline.outputs)
 
     def _needs(self, step: StepNode) -> None:
         needs = step.node.values.get("needs")
@@ -188,8 +211,9 @@ class _Lint:
             return
         for reference in (name for expression in found for name in expression.references()):
             self._reference(reference, self._source.within(scalar, reference.offset), where)
+        self._misuses(scalar, expressions.condition(text))
 
-    def _expressions(self, node: Node, where: _Where) -> None:
+    def _expressions(self, node: Node | None, where: _Where) -> None:
         for scalar, text in _texts(node):
             mistakes_found = expressions.problems(text)
             for offset, message in mistakes_found:
@@ -197,6 +221,11 @@ class _Lint:
             if not mistakes_found:
                 for reference in sorted(expressions.references(text), key=lambda name: name.offset):
                     self._reference(reference, self._source.within(scalar, reference.offset), where)
+                self._misuses(scalar, expressions.parse(text))
+
+    def _misuses(self, scalar: Scalar, template: expressions.Template) -> None:
+        for offset, message in expressions.misuses(template, self._secrets) if self._secrets else ():
+            self._source.report(self._source.within(scalar, offset), Code.EXPRESSION, message)
 
     def _reference(self, name: Reference, place: Place, where: _Where) -> None:
         if name.root not in where.roots:
@@ -244,9 +273,7 @@ class _Lint:
             message = f"the step {step.name!r} runs later, in `{SECTIONS[step.section]}`"
             self._source.report(place, Code.UNKNOWN_STEP, message)
             return
-        outputs = step.kind.outputs if step.kind else None
-        if "foreach" in step.node.values:
-            outputs = FOREACH_OUTPUTS
+        outputs = FOREACH_OUTPUTS if "foreach" in step.node.values else step.outputs
         if len(name.path) > 1 and outputs is not None and name.path[1] not in outputs:
             near = did_you_mean(name.path[1], outputs) or f"known: {', '.join(sorted(outputs)) or 'none'}"
             self._source.report(
@@ -281,6 +308,11 @@ class _Lint:
                 waits[circle[0]].pop(circle[1])
             else:
                 return
+
+
+def _is_secret(declared: Mapping) -> bool:
+    kind = declared.values.get("type")
+    return isinstance(kind, Scalar) and kind.value == "secret"
 
 
 def _children(node: Mapping, key: str) -> Mapping | None:

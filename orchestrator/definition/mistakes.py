@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
-from types import UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from orchestrator.definition.certain import could_become, fixed_texts, holds_expression, unmet
+from orchestrator.definition.fields import Loc, alternatives, is_model
 from orchestrator.definition.grammar import NAME_RULE, RULES, SECTIONS
 from orchestrator.definition.problems import Code
 from orchestrator.definition.tree import Mapping, Node, Place, Scalar, Sequence, Source
@@ -28,6 +29,8 @@ class Codes:
     rendered_later: bool = False
 
 
+#: The type of an error that no expression can undo.
+CERTAIN: Final = "certain"
 GRAMMAR: Final = Codes()
 PARAMETERS: Final = Codes(
     Code.UNKNOWN_PARAMETER, Code.MISSING_PARAMETER, Code.WRONG_PARAMETER, "parameter", rendered_later=True
@@ -61,9 +64,12 @@ def report(
         return model.model_validate(root.plain())
     except ValidationError as error:
         said: set[tuple[Place, str]] = set()
-        for detail in error.errors(include_url=False, include_input=False):
+        details = error.errors(include_url=False, include_input=False)
+        if codes.rendered_later and isinstance(root, Mapping):
+            details += map(_as_detail, unmet(model, root))
+        for detail in details:
             spot = _spot(root, at, detail["loc"])
-            if codes.rendered_later and _undecided(detail["type"], spot.node):
+            if codes.rendered_later and _undecided(detail, spot.node):
                 continue
             place, code, message, suggestion = _words(detail, spot, model, codes)
             if (place, message) not in said:
@@ -72,21 +78,38 @@ def report(
     return None
 
 
-def _undecided(kind: str, node: Node) -> bool:
-    if kind in {"missing", "extra_forbidden"} or not holds_expression(node):
+def _as_detail(condition: tuple[Loc, str]) -> ErrorDetails:
+    loc, message = condition
+    return {"type": CERTAIN, "loc": loc, "msg": message, "input": None}
+
+
+def _undecided(detail: ErrorDetails, node: Node) -> bool:
+    """Whether the value may turn out right, because of an expression in it."""
+    kind = detail["type"]
+    if kind in {"missing", "extra_forbidden", CERTAIN} or not holds_expression(node):
         return False
-    return isinstance(node, Scalar) or not kind.endswith("_type")
+    if not isinstance(node, Scalar):
+        # A list or mapping that is written out is one, and has as many members as it has.
+        return not (kind.endswith("_type") or kind in {"too_long", "too_short"})
+    return not _never(kind, str(node.value), detail.get("ctx", {}))
 
 
-def holds_expression(node: Node) -> bool:
-    """Whether the value of `node` is known only when it is rendered."""
-    match node:
-        case Scalar():
-            return isinstance(node.value, str) and "${{" in node.value
-        case Sequence():
-            return any(map(holds_expression, node.items))
-        case Mapping():
-            return any(map(holds_expression, node.values.values()))
+def _never(kind: str, text: str, context: AbstractMapping[str, Any]) -> bool:
+    """Whether the text around expressions makes it impossible that the value becomes right."""
+    fixed = fixed_texts(text)
+    if fixed is None:
+        return False
+    match kind:
+        case "string_too_long":
+            return bool(sum(map(len, fixed)) > context["max_length"])
+        case "list_type" | "dict_type" | "model_type" | "model_attributes_type":
+            return True
+        case "int_parsing" | "int_type":
+            return any(re.search(r"[^0-9\s+-]", part) for part in fixed)
+        case "enum" | "literal_error":
+            return not could_become(text, re.findall(r"'([^']*)'", str(context.get("expected"))))
+        case _:
+            return False
 
 
 def _spot(root: Node, at: Place, loc: tuple[int | str, ...]) -> Spot:
@@ -115,6 +138,8 @@ def _words(
     if kind == "missing":
         where = f" in {spot.dotted}" if spot.path else ""
         return spot.key_place, codes.missing, f"the {codes.noun} {spot.rest!r} is missing{where}", ""
+    if spot.rest == "[key]" and kind == "value_error":  # a kind's own rule for its names
+        return spot.key_place, codes.wrong, f"{spot.path[-1]!r} {sentence(detail)}", ""
     if spot.rest == "[key]":
         return spot.key_place, codes.wrong, f"{spot.path[-1]!r} is not a usable name", NAME_RULE
     if expected := context.get("expected_tags") or (
@@ -217,34 +242,19 @@ def known_keys(model: type[BaseModel], path: tuple[str, ...]) -> frozenset[str]:
     models: list[Any] = [model]
     for step in path:
         models = [inner for outer in models for inner in _inner(outer, step)]
-    return frozenset(name for known in models if _is_model(known) for name in _fields(known))
+    return frozenset(name for known in models if is_model(known) for name in _fields(known))
 
 
 def _inner(annotation: Any, step: str) -> Iterator[Any]:
-    if _is_model(annotation):
+    if is_model(annotation):
         field = _fields(annotation).get(step)
         if field is not None:
-            yield from _flat(field)
+            yield from alternatives(field)
     elif get_origin(annotation) is dict:
-        yield from _flat(get_args(annotation)[1])
+        yield from alternatives(get_args(annotation)[1])
     elif get_origin(annotation) in {list, tuple}:
-        yield from _flat(get_args(annotation)[0])
-
-
-def _flat(annotation: Any) -> Iterator[Any]:
-    """The alternatives of an annotation, without None and without what `Annotated` adds."""
-    if get_origin(annotation) is Annotated:
-        yield from _flat(get_args(annotation)[0])
-    elif get_origin(annotation) in {Union, UnionType}:
-        for one in get_args(annotation):
-            yield from _flat(one)
-    else:
-        yield annotation
+        yield from alternatives(get_args(annotation)[0])
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:
     return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -1,23 +1,31 @@
 """From a pipeline and what its user gives to the inputs of every run, all checked before the first call."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.definition.files import FileRefusedError, Folders
 from orchestrator.definition.inputs import InputError, is_absent, read_input
+from orchestrator.definition.located import located
 from orchestrator.definition.places import Places
-from orchestrator.definition.problems import Code, DefinitionError, Problem
+from orchestrator.definition.problems import Code, DefinitionError, Problem, Severity
+from orchestrator.definition.result_columns import written_before
 from orchestrator.definition.rows import read_table
-from orchestrator.definition.table import Row, Table
-from orchestrator.domain import expressions
+from orchestrator.definition.secret_inputs import Fault as SecretFault
+from orchestrator.definition.secret_inputs import Trust, with_secrets
+from orchestrator.definition.slides import read_slides
+from orchestrator.definition.table import Row, Table, TableForm
+from orchestrator.definition.uses import Examine
+from orchestrator.domain import expressions, secrets
 from orchestrator.domain.expressions import ExpressionError
 from orchestrator.domain.nearest import did_you_mean
 from orchestrator.domain.pipeline import InputSpec, Pipeline
 
 #: Bytes of a run's name: it becomes part of file names, which have 255 of them.
 NAME_LIMIT: Final = 200
+#: Problems after which missing files get no similar names any more: a table may have 100,000 of them.
+_HINTED: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,10 @@ class Prepared:
 
     inputs: Mapping[str, Any]
     rows: tuple[PreparedRow, ...] = ()
+    #: What was found odd, but can be run.
+    warnings: tuple[Problem, ...] = ()
+    #: The table that the rows stand in.
+    table: TableForm | None = None
 
 
 def prepare(
@@ -45,15 +57,22 @@ def prepare(
     region: str,
     roots: Sequence[Path] = (),
     file: Path | None = None,
+    examine: Examine | None = None,
+    trust: Trust | None = None,
 ) -> Prepared:
     """The inputs of a run, or of one run for each row of the table (`rows_path`, else the definition's own).
 
     A cell goes before `given`, `given` before the default; an empty cell counts as not given. File inputs become
     absolute paths; relative ones start at the table's folder, then at the definition's, and only `roots` may be read
     (default: those two folders). Raises DefinitionError with all mistakes at once, each at its place in the table or in
-    the definition's `file`; without a `file`, the latter name the pipeline.
+    the definition's `file`; without a `file`, the latter name the pipeline. `examine` has a look at each run's values.
+    `trust`: which secrets there are.
     """
-    return _Preparation(pipeline, given, region, roots, Places(file, pipeline.name)).run(rows_path)
+    places = Places(file, pipeline.name)
+    given, faults = with_secrets(pipeline, given, trust or Trust())
+    preparation = _Preparation(pipeline, given, region, roots, places, examine=examine)
+    preparation.faults(faults)
+    return preparation.run(rows_path)
 
 
 @dataclass(slots=True)
@@ -64,6 +83,9 @@ class _Preparation:
     roots: Sequence[Path]
     places: Places
     problems: list[Problem] = field(default_factory=list)
+    #: Files that were found, by how they were written: many rows name the same.
+    found: dict[tuple[str, bool], str] = field(default_factory=dict)
+    examine: Examine | None = None
 
     def run(self, rows_path: Path | None) -> Prepared:
         table = self._table(rows_path)
@@ -79,13 +101,42 @@ class _Preparation:
             self._report(("inputs",), Code.UNKNOWN_INPUT_GIVEN, message, near)
         columns = table.columns if table else ()
         shared = self._shared(folders, frozenset(columns))
-        rows = self._rows(table, shared, folders) if table else ()
-        if self.problems:
-            raise DefinitionError(sorted(self.problems, key=self._order))
-        return Prepared(shared, rows)
+        kept = self._kept_columns(table) if table else ()
+        rows = self._rows(table, kept, shared, folders) if table else ()
+        if not table:
+            self._examined(None, None, shared, {}, len(self.problems))
+        problems = sorted(dict.fromkeys(self.problems), key=self._order)
+        if any(problem.severity is Severity.ERROR for problem in problems):
+            raise DefinitionError(problems)
+        form = TableForm(Path(table.file), kept, table.delimiter, table.sheet) if table else None
+        return Prepared(shared, rows, tuple(problems), form)
+
+    def faults(self, found: Iterable[SecretFault]) -> None:
+        """Note what is wrong with inputs, at their places in the definition."""
+        for fault in found:
+            self._report(("inputs", fault.name), fault.code, fault.message, fault.suggestion)
+
+    def _examined(
+        self,
+        table: Table | None,
+        row: Row | None,
+        inputs: Mapping[str, Any],
+        cells: Mapping[str, Any],
+        told: int,
+    ) -> None:
+        # A cell that cannot be read was told already, and what stands for it is not what was meant.
+        refused = {(one.line, one.col) for one in self.problems[told:]}
+        for fault in self.examine(inputs, cells) if self.examine else ():
+            if table and fault.name in table.columns:
+                problem = table.problem(row, fault.name, fault.code, fault.message, fault.suggestion)
+                if (problem.line, problem.col) not in refused:
+                    self.problems.append(problem)
+            else:
+                self._report(("inputs", fault.name), fault.code, fault.message, fault.suggestion)
 
     def _table(self, rows_path: Path | None) -> Table | None:
         spec = self.pipeline.rows
+        own = rows_path is None
         if rows_path is None and spec is not None:
             if spec.from_ is None:
                 message = f"the pipeline {self.pipeline.name!r} needs a table"
@@ -99,7 +150,11 @@ class _Preparation:
                 raise DefinitionError(self.problems) from error
         if rows_path is None:
             return None
-        table = read_table(rows_path)
+        sheet = self.pipeline.rows.sheet if self.pipeline.rows else None
+        table = read_table(rows_path, sheet)
+        if own and sheet is not None and not table.sheet:
+            message = f"the table {rows_path.name!r} is no workbook and has no sheets"
+            self._report(("rows", "sheet"), Code.TABLE_FORMAT, message, "leave `sheet` out")
         self.problems.extend(table.problems)
         return table
 
@@ -129,18 +184,36 @@ class _Preparation:
                     shared[name] = None
         return shared
 
-    def _rows(self, table: Table, shared: Mapping[str, Any], folders: Folders) -> tuple[PreparedRow, ...]:
-        self._check_columns(table)
+    def _kept_columns(self, table: Table) -> tuple[str, ...]:
+        """The columns of the rows: all that have a name, but for results of an earlier run that nothing here uses."""
+        used = self._used_columns()
+        for column in sorted(used - set(table.columns)):
+            near = did_you_mean(column, table.columns) or f"its columns: {', '.join(table.columns)}"
+            message = f"the definition uses the column {column!r}, which the table does not have"
+            self.problems.append(table.problem(None, "", Code.UNKNOWN_COLUMN, message, near))
+        dropped = written_before(table.columns, self.pipeline.outputs) - used - self.pipeline.inputs.keys()
+        return tuple(column for column in table.columns if column and column not in dropped)
+
+    def _rows(
+        self, table: Table, columns: Sequence[str], shared: Mapping[str, Any], folders: Folders
+    ) -> tuple[PreparedRow, ...]:
         names: dict[str, int] = {}
         rows = []
         for number, row in enumerate(table.rows, 1):
+            told = len(self.problems)
+            if len(self.problems) > _HINTED:
+                folders = replace(folders, hints=False)
             inputs = self._row_inputs(table, row, shared, folders)
-            cells = {column: row.cells.get(column) for column in table.columns if column}
+            cells = {column: row.cells.get(column) for column in columns}
+            if secrets.marked(cells):
+                message = "the row holds characters (U+FDD0, U+FDD1) that no text may hold"
+                self.problems.append(table.problem(row, "", Code.TABLE_ROW, message, "take them out"))
+            self._examined(table, row, inputs, cells, told)
             name = self._row_name(table, row, number, {"row": cells, "inputs": inputs})
             if name is None:
                 continue
             if name in names:
-                message = f"the name {name!r} is taken by the row in line {names[name]}"
+                message = f"the name {name!r} is taken by {table.row_name(names[name])}"
                 self.problems.append(
                     table.problem(
                         row, self._name_column, Code.ROW_NAME, message, "each run needs a name of its own"
@@ -202,29 +275,41 @@ class _Preparation:
         used = sorted(expressions.references(template or ""), key=lambda name: name.offset)
         return next((name.path[0] for name in used if name.root == "row" and name.path), "")
 
-    def _check_columns(self, table: Table) -> None:
+    def _used_columns(self) -> set[str]:
         pipeline = self.pipeline
-        steps = (*pipeline.steps, *pipeline.on_failure, *pipeline.finally_)
-        used = expressions.references([step.with_ for step in steps]) | expressions.references(
-            dict(pipeline.outputs)
+        steps = pipeline.all_steps
+        used = expressions.references(
+            [
+                *(step.with_ for step in steps),
+                *(step.foreach for step in steps),
+                dict(pipeline.outputs),
+                pipeline.rows.name if pipeline.rows else None,
+                pipeline.group.name if pipeline.group else None,
+            ]
         )
         for step in steps:
             if step.if_ is not None:
                 for expression in expressions.condition(step.if_).expressions:
                     used |= set(expression.references())
-        if pipeline.rows and pipeline.rows.name:
-            used |= expressions.references(pipeline.rows.name)
-        for column in sorted(
-            {ref.path[0] for ref in used if ref.root == "row" and ref.path} - set(table.columns)
-        ):
-            near = did_you_mean(column, table.columns) or f"its columns: {', '.join(table.columns)}"
-            message = f"the definition uses the column {column!r}, which the table does not have"
-            self.problems.append(table.problem(None, "", Code.UNKNOWN_COLUMN, message, near))
+        return {reference.path[0] for reference in used if reference.root == "row" and reference.path}
 
     def _read(self, spec: InputSpec, value: Any, folders: Folders) -> Any:
         read = read_input(spec, value, self.region)
-        # Where any file will do, its name promises nothing.
-        return folders.find(read, pictures=bool(spec.options.get("accept"))) if spec.type == "file" else read
+        if spec.type == "slides":
+            return read_slides(read, folders, spec.options.get("default_notes"))
+        return located(
+            spec,
+            read,
+            folders,
+            self.region,
+            lambda path, pictures: self._find(path, folders, pictures=pictures),
+        )
+
+    def _find(self, written: str, folders: Folders, *, pictures: bool) -> str:
+        found = self.found.get((written, pictures))
+        if found is None:
+            found = self.found[written, pictures] = folders.find(written, pictures=pictures)
+        return found
 
     def _report(self, path: tuple[str, ...], code: Code, message: str, suggestion: str) -> None:
         self.problems.append(self.places.problem(path, code, message, suggestion))

@@ -8,15 +8,26 @@ from typing import Self
 from orchestrator.errors import UsageError
 
 
+class Severity(StrEnum):
+    """How much a problem matters."""
+
+    #: Nothing is run until it is mended.
+    ERROR = "error"
+    #: It can be run, but hardly does what was meant.
+    WARNING = "warning"
+
+
 class Code(StrEnum):
-    """The stable codes of problems; `meaning` is one line for the reference."""
+    """The stable codes of problems; `meaning` is one line for the reference. Examples of each are in `rules`."""
 
     meaning: str
+    severity: Severity
 
-    def __new__(cls, code: str, meaning: str) -> Self:
+    def __new__(cls, code: str, meaning: str, severity: Severity = Severity.ERROR) -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning
+        member.severity = severity
         return member
 
     UNREADABLE = "D101", "The definition file cannot be read."
@@ -35,6 +46,7 @@ class Code(StrEnum):
     WRONG_VALUE = "D203", "A value has the wrong type, form or range."
     NEEDS_KEY = "D204", "A key that has no meaning without another one."
     NAME_TWICE = "D205", "Two steps share a name."
+    FRAGMENT = "D206", "`extends` names a fragment, or `fragments.from` a file, that cannot be taken in."
 
     UNKNOWN_KIND = "D301", "`uses` names a step kind that does not exist."
     UNKNOWN_PARAMETER = "D302", "The step kind has no such parameter."
@@ -43,6 +55,7 @@ class Code(StrEnum):
     UNKNOWN_NEED = "D305", "`needs` names a step that does not exist or cannot be waited for."
     CYCLE = "D306", "Steps wait for each other in a circle."
     SELF_REFERENCE = "D307", "A step uses its own outputs or waits for itself."
+    SUB_PIPELINE = "D308", "The file that `pipeline.run` names cannot be run as a step, or holds mistakes."
 
     EXPRESSION = "D401", "An expression cannot be read."
     UNKNOWN_ROOT = "D402", "An expression uses a name that is not known where it stands."
@@ -70,6 +83,20 @@ class Code(StrEnum):
     ROW_NAME = "D605", "The name of a row's run is missing, taken twice or not usable as a name."
     UNKNOWN_COLUMN = "D606", "An expression uses a column that the table does not have."
 
+    UNUSED = "D701", "An input or a fragment that nothing uses.", Severity.WARNING
+    ODD_ID = "D702", "What stands where an id is needed does not look like one.", Severity.WARNING
+    OTHER_REGION = "D703", "An id or a voice that the region does not have."
+    MEDIA = "D704", "A file is not what the API takes here: its type, size, dimensions or length."
+    MEDIA_NOT_SEEN = "D705", "A file could not be looked into as far as its limits go.", Severity.WARNING
+    MEDIA_DOUBT = (
+        "D706",
+        "A file that the API takes, but that the review behind it will turn down.",
+        Severity.WARNING,
+    )
+    SPEECH_DOUBT = "D707", "Speech that can be sent but will hardly sound as it was meant.", Severity.WARNING
+    TOO_SHORT_A_TIME = "D708", "A timeout that is shorter than what the step itself takes."
+    RATE = "D709", "Runs are started more often than the quota of the region lets them end.", Severity.WARNING
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -82,9 +109,18 @@ class Problem:
     message: str
     suggestion: str = ""
 
+    @property
+    def severity(self) -> Severity:
+        """That of its code."""
+        return self.code.severity
+
     def __str__(self) -> str:
+        """One line: `file:line:col: code message (suggestion)`; a warning says that it is one."""
         place = f"{self.file}:{self.line}:{self.col}" if self.line else self.file
-        return f"{place}: {self.code} {self.message}" + (f" ({self.suggestion})" if self.suggestion else "")
+        mark = "warning: " if self.severity is Severity.WARNING else ""
+        return f"{place}: {self.code} {mark}{self.message}" + (
+            f" ({self.suggestion})" if self.suggestion else ""
+        )
 
 
 class DefinitionError(UsageError):

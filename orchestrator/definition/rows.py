@@ -1,4 +1,4 @@
-"""Tables: CSV in any usual encoding and with any usual delimiter, and JSON lines. Cells of CSV stay text."""
+"""Tables: CSV in any usual encoding and with any usual delimiter, workbooks, and JSON lines. Cells stay text, but JSON's."""
 
 import codecs
 import json
@@ -9,6 +9,7 @@ from typing import Any, Final
 from orchestrator.definition.delimited import ROW_LIMIT, read_delimited
 from orchestrator.definition.problems import Code, DefinitionError, Problem
 from orchestrator.definition.table import Row, Table, refuse
+from orchestrator.definition.workbook import is_workbook, read_workbook
 
 #: Bytes of a table.
 SIZE_LIMIT: Final = 64 * 1024 * 1024
@@ -16,28 +17,22 @@ _LINES: Final = frozenset({".jsonl", ".ndjson"})
 _CELLS: Final = frozenset({".csv", ".tsv", ".txt"})
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, sheet: str | None = None) -> Table:
     """The table at `path`, with the rows that are malformed as its problems.
 
-    Raises DefinitionError, with those problems too, when it cannot be read as a table.
+    `sheet`: of a workbook, which; its first one that is not hidden if None. Raises DefinitionError, with those problems too, when it cannot be read as a table.
     """
     file, content = str(path), _content(path)
     ending = path.suffix.lower()
-    if (
-        content[:4] == b"PK\x03\x04"
-        or content[:4] == b"\xd0\xcf\x11\xe0"
-        or ending in {".xlsx", ".xls", ".ods"}
-    ):
-        hint = "save the sheet as CSV UTF-8 and give that file"
-        refuse(file, Code.TABLE_FORMAT, "workbooks are not read yet", hint)
-    if ending not in _LINES | _CELLS:
-        message = f"{ending or 'no ending'} is not a kind of table"
-        refuse(file, Code.TABLE_FORMAT, message, "use .csv, .tsv or .jsonl")
-    text = _decoded(path, content)
-    if ending in _LINES:
-        table, problems = _json_lines(file, text), list[Problem]()
+    if is_workbook(content, ending):
+        table, problems = read_workbook(path, content, sheet)
+    elif ending in _LINES:
+        table, problems = _json_lines(file, _decoded(path, content)), []
+    elif ending in _CELLS:
+        table, problems = read_delimited(file, _decoded(path, content), tabs=ending == ".tsv")
     else:
-        table, problems = read_delimited(file, text, tabs=ending == ".tsv")
+        message = f"{ending or 'no ending'} is not a kind of table"
+        refuse(file, Code.TABLE_FORMAT, message, "use .csv, .tsv, .xlsx or .jsonl")
     if not (problems or table.problems or table.rows):
         problems.append(Problem(file, 1, 1, Code.TABLE_HEADER, "the table has no rows"))
     if problems:
@@ -47,6 +42,8 @@ def read_table(path: Path) -> Table:
 
 def _content(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for, a device never ends
+            refuse(str(path), Code.TABLE_UNREADABLE, "the table is not a file")
         if path.stat().st_size > SIZE_LIMIT:
             message = f"the table is larger than {SIZE_LIMIT // 1024 // 1024} MiB"
             refuse(str(path), Code.TABLE_UNREADABLE, message, "split it")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.definition.problems import Code, DefinitionError, Problem
@@ -25,6 +26,19 @@ CellFinder = Callable[[str, int, str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
+class TableForm:
+    """What a table looks like, for one that is written in its likeness."""
+
+    path: Path
+    #: In their order, without those that results of an earlier run have added.
+    columns: tuple[str, ...]
+    #: What stands between the cells of a line; workbooks and JSON lines have none.
+    delimiter: str = ""
+    #: The sheet of a workbook.
+    sheet: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A whole table. `columns` are in the order of the header; JSON lines have those of all lines."""
 
@@ -37,18 +51,29 @@ class Table:
     header: int
     text: str = field(repr=False)
     find_cell: CellFinder = field(repr=False)
+    #: Of a workbook: lines are its rows, columns its columns.
+    sheet: str = ""
+    #: What stands between the cells of a line; workbooks and JSON lines have none.
+    delimiter: str = ""
 
     def problem(
         self, row: Row | None, column: str, code: Code, message: str, suggestion: str = ""
     ) -> Problem:
         """A problem at a cell, or at the row's beginning without a known column; at the header without a row."""
-        if row is None:
-            return Problem(self.file, self.header, 1, code, message, suggestion)
-        at = row.start
-        if column in self.columns:
-            at = self.find_cell(self.text, row.start, column, self.columns.index(column))
-        line, col = place_of(self.text, row.line, row.start, at)
+        line, start = (row.line, row.start) if row is not None else (self.header, 0)
+        at = start
+        if row is not None and column in self.columns:
+            at = self.find_cell(self.text, start, column, self.columns.index(column))
+            if self.sheet:
+                message = f"{cell_name(self.sheet, line, at + 1)}: {message}"
+        elif self.sheet:
+            message = f"{sheet_name(self.sheet)}, row {line}: {message}"
+        line, col = place_of(self.text, line, start, at)
         return Problem(self.file, line, col, code, message, suggestion)
+
+    def row_name(self, line: int) -> str:
+        """How people call the row that begins in a line."""
+        return f"row {line}" if self.sheet else f"the row in line {line}"
 
 
 def place_of(text: str, line: int, start: int, at: int) -> tuple[int, int]:
@@ -56,6 +81,20 @@ def place_of(text: str, line: int, start: int, at: int) -> tuple[int, int]:
     for end in LINE_END.finditer(text, start, at):
         line, start = line + 1, end.end()
     return line, at - start + 1
+
+
+def cell_name(sheet: str, row: int, column: int) -> str:
+    """A cell as spreadsheet programs name it: Sheet1!B7. Rows and columns count from 1."""
+    letters = ""
+    while column:
+        column, letter = divmod(column - 1, 26)
+        letters = chr(65 + letter) + letters
+    return f"{sheet_name(sheet)}!{letters}{row}"
+
+
+def sheet_name(sheet: str) -> str:
+    """A sheet's name as it stands before a cell: in quotes unless it is one word."""
+    return sheet if re.fullmatch(r"\w+", sheet) else "'{}'".format(sheet.replace("'", "''"))
 
 
 def refuse(file: str, code: Code, message: str, suggestion: str = "", *, line: int = 1, col: int = 1) -> None:

@@ -44,6 +44,8 @@ class Place:
     col: int
     start: int = 0
     end: int = 0
+    #: The file with fragments that it is in; empty: the definition itself.
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +94,29 @@ Node = Scalar | Sequence | Mapping
 class Source:
     """The text of a definition file and its problems so far."""
 
-    def __init__(self, file: str, text: str) -> None:
+    def __init__(self, file: str, text: str, *, part_of: "Source | None" = None) -> None:
+        """`part_of`: the definition that takes in parts of this file, so that places in it have to name it."""
         self.file = file
         self.text = text
+        self.mark = "" if part_of is None else file
+        self._parts: dict[str, Source] = {}
+        if part_of is not None:
+            part_of._parts[file] = self  # noqa: SLF001 - another one of the same class
         self.problems: list[Problem] = []
         self._starts = [0, *(match.end() for match in re.finditer(r"\r\n|[\n\r\x85\u2028\u2029]", text))]
 
     def report(self, place: Place, code: Code, message: str, suggestion: str = "") -> None:
         """Notes a mistake at `place`."""
-        self.problems.append(Problem(self.file, place.line, place.col, code, message, suggestion))
+        file = place.file or self.file
+        self.problems.append(Problem(file, place.line, place.col, code, message, suggestion))
 
     def within(self, scalar: Scalar, offset: int) -> Place:
         """Where character `offset` of a scalar's text stands in the file, quotes and folded lines regarded.
 
         Exact inside an expression and in a scalar without quotes; elsewhere the start of the scalar.
         """
+        if scalar.place.file != self.mark:
+            return self._parts[scalar.place.file].within(scalar, offset)
         value = str(scalar.value)
         if self.text.startswith(value, scalar.place.start):
             return self.at(min(scalar.place.start + offset, scalar.place.end))
@@ -123,12 +133,15 @@ class Source:
     def at(self, index: int) -> Place:
         """The place of character `index` of the whole text."""
         line = bisect.bisect_right(self._starts, index)
-        return Place(line, index - self._starts[line - 1] + 1, index, index)
+        return Place(line, index - self._starts[line - 1] + 1, index, index, self.mark)
 
 
-def read(file: str, content: bytes) -> tuple[Source, Mapping | None]:
-    """The tree of a definition; None (and problems in the source) when there is none."""
-    source = Source(file, "")
+def read(file: str, content: bytes, *, part_of: Source | None = None) -> tuple[Source, Mapping | None]:
+    """The tree of a definition; None (and problems in the source) when there is none.
+
+    `part_of`: the definition that takes in parts of the file.
+    """
+    source = Source(file, "", part_of=part_of)
     start = Place(1, 1)
     if len(content) > SIZE_LIMIT:
         source.report(start, Code.TOO_LARGE, f"the file has {len(content):,} bytes, more than {SIZE_LIMIT:,}")
@@ -142,7 +155,7 @@ def read(file: str, content: bytes) -> tuple[Source, Mapping | None]:
             place, Code.ENCODING, f"byte 0x{content[error.start]:02x} is not UTF-8", "save the file as UTF-8"
         )
         return source, None
-    source = Source(file, text)
+    source = Source(file, text, part_of=part_of)
     try:
         root = _Builder(source).build()
     except DefinitionError as error:
@@ -206,7 +219,7 @@ class _Builder:
                 self._documents += 1
                 if self._documents > 1:
                     self._stop(
-                        _place(event),
+                        self._place(event),
                         Code.YAML_FEATURE,
                         "a file holds one definition",
                         "remove the second `---`",
@@ -214,9 +227,9 @@ class _Builder:
             case MappingStartEvent() | SequenceStartEvent():
                 self._untagged(event)
                 node = (
-                    Mapping(_place(event))
+                    Mapping(self._place(event))
                     if isinstance(event, MappingStartEvent)
-                    else Sequence(_place(event))
+                    else Sequence(self._place(event))
                 )
                 if self._expects_key():
                     self._stop(
@@ -240,7 +253,7 @@ class _Builder:
                 return
 
     def _scalar(self, event: ScalarEvent) -> None:
-        place = _place(event)
+        place = self._place(event)
         if self._expects_key():
             self._key(str(event.value), place)
             return
@@ -251,7 +264,7 @@ class _Builder:
         self._finish(node, event.anchor)
 
     def _alias(self, event: AliasEvent) -> None:
-        place = _place(event)
+        place = self._place(event)
         if self._expects_key():
             self._stop(place, Code.YAML_FEATURE, "a key has to be text", "")
         node = self._anchors.get(event.anchor)
@@ -310,16 +323,18 @@ class _Builder:
         tag = str(event.ctag) if event.ctag else ""
         if tag and not (isinstance(event, ScalarEvent) and tag in {"tag:yaml.org,2002:str", "!"}):
             self._source.report(
-                _place(event), Code.YAML_FEATURE, f"the tag {tag} is not used in definitions", "remove it"
+                self._place(event),
+                Code.YAML_FEATURE,
+                f"the tag {tag} is not used in definitions",
+                "remove it",
             )
 
     def _stop(self, place: Place, code: Code, message: str, suggestion: str) -> NoReturn:
         raise DefinitionError([Problem(self._source.file, place.line, place.col, code, message, suggestion)])
 
-
-def _place(event: Event) -> Place:
-    start, end = event.start_mark, event.end_mark
-    return Place(start.line + 1, start.column + 1, start.index, end.index)
+    def _place(self, event: Event) -> Place:
+        start, end = event.start_mark, event.end_mark
+        return Place(start.line + 1, start.column + 1, start.index, end.index, self._source.mark)
 
 
 _WORDS: Final[dict[str, bool | None]] = {

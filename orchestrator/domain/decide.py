@@ -5,107 +5,41 @@ appends the records, applies them, asks again until there are none, and only the
 repeated as long as their outcome is not in the journal; the engine drops those that it has under way.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime
 
+from orchestrator.domain import decide_waiting as waiting
 from orchestrator.domain import events as ev
 from orchestrator.domain import expressions
+from orchestrator.domain.actions import (
+    Action,
+    CallOff,
+    Check,
+    Decision,
+    FanOut,
+    LookUp,
+    Perform,
+    Policy,
+    SpawnChildren,
+    StepAction,
+)
 from orchestrator.domain.pipeline import Step
 from orchestrator.domain.run import RunState, RunStatus, StepState, StepStatus
-from orchestrator.errors import OrchestratorError, RetryClass
+from orchestrator.errors import OrchestratorError
 
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Settings that decisions depend on."""
-
-    #: How long after its connection ended the server may still act on a request.
-    quiet_time_s: float = 75.0
-    #: How long a request's connection lives at most: the client's time limits for connecting and answering.
-    answer_within_s: float = 40.0
-    #: Pause between two look-ups for what a lost attempt made.
-    lookup_every_s: float = 5.0
-    #: Attempts without an answer after which a person has to look.
-    max_unknowns: int = 3
-    #: How long to go on asking without getting any answer, after all other times have passed.
-    patience_s: float = 3600.0
-    #: Child runs created by one action.
-    spawn_chunk: int = 100
-    #: Step kinds whose work can be called off, each with the output that names what it started (None: it only waits).
-    callable_off: Mapping[str, str | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Perform:
-    """Make (or after a crash go on with) an attempt."""
-
-    step: Step
-    attempt: int
-    params: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class FanOut:
-    """As `Perform`, for a step that is done once for each of some items."""
-
-    step: Step
-    attempt: int
-    items: Sequence[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class LookUp:
-    """Look for what a lost attempt made."""
-
-    step: Step
-    attempt: int
-    params: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Ask the API whether what the step waits for is over."""
-
-    step: Step
-    attempt: int
-    params: dict[str, Any]
-    correlation: str
-    hints: int
-
-
-@dataclass(frozen=True, slots=True)
-class CallOff:
-    """Stop what the step started or waits for: its run was cancelled."""
-
-    step: Step
-    attempt: int
-    params: dict[str, Any]
-    correlation: str
-
-
-@dataclass(frozen=True, slots=True)
-class SpawnChildren:
-    """Create the child runs of rows `start` to `stop` (exclusive)."""
-
-    start: int
-    stop: int
-
-
-StepAction = Perform | FanOut | LookUp | Check | CallOff
-Action = StepAction | SpawnChildren
-
-
-@dataclass(slots=True)
-class Decision:
-    records: list[ev.EventBody] = field(default_factory=list)
-    actions: list[Action] = field(default_factory=list)
-    #: Decide again then, if nothing happens before.
-    wake_at: datetime | None = None
-
-    def wake(self, at: datetime) -> None:
-        self.wake_at = at if self.wake_at is None else min(self.wake_at, at)
+__all__ = [
+    "Action",
+    "CallOff",
+    "Check",
+    "Decision",
+    "FanOut",
+    "LookUp",
+    "Perform",
+    "Policy",
+    "SpawnChildren",
+    "StepAction",
+    "decide",
+]
 
 
 def decide(state: RunState, now: datetime, policy: Policy) -> Decision:
@@ -212,9 +146,9 @@ class _Steps:
         paused = state.status is RunStatus.PAUSED
         match step_state.status:
             case StepStatus.SENT | StepStatus.UNKNOWN:
-                _look_up(state, step, self.now, self.policy, decision)
+                waiting.look_up(state, step, self.now, self.policy, decision)
             case StepStatus.WAITING:
-                _await(state, step, self.now, self.policy, decision)
+                waiting.await_(state, step, self.now, self.policy, decision)
             case _ if paused:
                 pass
             case StepStatus.RUNNING:
@@ -245,12 +179,12 @@ class _Steps:
         match step_state.status:
             case StepStatus.SENT | StepStatus.UNKNOWN:
                 # What it may have made has to be known before it can be called off.
-                _look_up(state, step, self.now, self.policy, decision)
-            case StepStatus.RUNNING if step.foreach is not None:
-                # Its items may have begun: that is found out by beginning them, which is done once.
+                waiting.look_up(state, step, self.now, self.policy, decision)
+            case StepStatus.RUNNING if step.has_child_run:
+                # That may have begun: it is found out by beginning it, which is done once.
                 _perform(state, step, decision)
-            case StepStatus.WAITING if step.foreach is not None:
-                self._call_off_items(step, step_state)
+            case StepStatus.WAITING if step.has_child_run:
+                self._call_off_child(step, step_state)
             case StepStatus.WAITING if step.uses in self.policy.callable_off:
                 self._call_off(step, step_state.correlation or "")
             case StepStatus.WAITING:
@@ -260,8 +194,8 @@ class _Steps:
             case _:
                 decision.records.append(ev.StepCancelled(step.id, attempt, "Nothing was under way."))
 
-    def _call_off_items(self, step: Step, step_state: StepState) -> None:
-        """Once, then again on a hint or now and then, until they are all over."""
+    def _call_off_child(self, step: Step, step_state: StepState) -> None:
+        """Once, then again on a hint or now and then, until it is over."""
         next_at = step_state.next_check_at
         told = self.state.hint_count(step_state.correlation) > step_state.hints_checked
         if step_state.asked_at is None or told or next_at is None or next_at <= self.now:
@@ -287,7 +221,8 @@ class _Steps:
     def _call_off(self, step: Step, correlation: str) -> None:
         attempt = self.state.steps[step.id].attempt
         try:
-            params = _params(self.state, step)
+            # What a child run was given is its own.
+            params = {} if step.has_child_run else waiting.params(self.state, step)
         except OrchestratorError as error:  # what it was given is being fetched anew
             told = f"It could not be called off: {error.message}"
             self.decision.records.append(ev.StepCancelled(step.id, attempt, told))
@@ -298,12 +233,12 @@ class _Steps:
 def _perform(state: RunState, step: Step, decision: Decision) -> None:
     attempt = state.steps[step.id].attempt
     if step.foreach is None:
-        _act(state, step, decision, lambda params: Perform(step, attempt, params))
+        waiting.act(state, step, decision, lambda params: Perform(step, attempt, params))
         return
     try:
         items = expressions.render(step.foreach, state.scope())
     except OrchestratorError as error:
-        decision.records.append(ev.StepFailed(step.id, attempt, _expression_error(error)))
+        decision.records.append(ev.StepFailed(step.id, attempt, waiting.expression_error(error)))
         return
     if isinstance(items, list):
         decision.actions.append(FanOut(step, attempt, items))
@@ -326,114 +261,10 @@ def _start(state: RunState, step: Step) -> ev.EventBody:
     try:
         wanted = expressions.truth(step.if_, state.scope())
     except OrchestratorError as error:
-        return ev.StepFailed(step.id, attempt - 1, _expression_error(error))
+        return ev.StepFailed(step.id, attempt - 1, waiting.expression_error(error))
     return (
         ev.StepIntended(step.id, attempt) if wanted else ev.StepSkipped(step.id, "its condition is not true")
     )
-
-
-def _act(state: RunState, step: Step, decision: Decision, make: Callable[[dict[str, Any]], Action]) -> None:
-    try:
-        params = _params(state, step)
-    except OrchestratorError as error:
-        attempt = state.steps[step.id].attempt
-        decision.records.append(ev.StepFailed(step.id, attempt, _expression_error(error)))
-    else:
-        decision.actions.append(make(params))
-
-
-def _params(state: RunState, step: Step) -> dict[str, Any]:
-    """Those of a step with items are each item's own. Raises ExpressionError."""
-    return expressions.render(step.with_, state.scope()) if step.foreach is None and step.with_ else {}
-
-
-def _look_up(state: RunState, step: Step, now: datetime, policy: Policy, decision: Decision) -> None:
-    """Adopt before recreating, and look until the server can no longer act on what was sent."""
-    step_state = state.steps[step.id]
-    assert step_state.sent_at is not None
-    broken_at = step_state.broken_at or step_state.sent_at + timedelta(seconds=policy.answer_within_s)
-    quiet_at = broken_at + timedelta(seconds=policy.quiet_time_s)
-    if step_state.conclusive_from is not None and step_state.conclusive_from >= quiet_at:
-        decision.records.append(_lost(step, step_state, now, policy))
-        return
-    if (error := step_state.lookup_error) is not None and step_state.looked_up_at is not None:
-        hopeless_at = quiet_at
-        if error.retry is not RetryClass.NEVER:
-            hopeless_at += timedelta(seconds=policy.patience_s)
-        if step_state.looked_up_at >= hopeless_at:
-            decision.records.append(_unresolved(step, step_state, error))
-            return
-    if step_state.looked_up_at is not None:
-        next_at = step_state.looked_up_at + timedelta(seconds=policy.lookup_every_s)
-        if step_state.looked_up_at < quiet_at:
-            next_at = min(next_at, quiet_at)
-        if next_at > now:
-            decision.wake(next_at)
-            return
-    try:
-        decision.actions.append(LookUp(step, step_state.attempt, _params(state, step)))
-    except OrchestratorError as error:  # no failure of the step: nobody knows yet what it made
-        info = _expression_error(error)
-        decision.records.append(
-            ev.StepLookedUp(step.id, step_state.attempt, now, conclusive=False, error=info)
-        )
-
-
-def _lost(step: Step, step_state: StepState, now: datetime, policy: Policy) -> ev.StepFailed:
-    """Nothing was made and nothing can be made any more: the request is safe to repeat."""
-    if step_state.unknowns >= policy.max_unknowns:
-        error = ev.ErrorInfo(
-            f"{step_state.unknowns} attempts ended without an answer and left nothing behind.",
-            "Check the provider's status, then resume the run.",
-            "NO_ANSWER",
-            RetryClass.SUPPORT,
-        )
-        return ev.StepFailed(step.id, step_state.attempt, error, held=not step.continue_on_error)
-    cause = step_state.error.message if step_state.error else "The process ended before the answer came."
-    error = ev.ErrorInfo(
-        cause, "Nothing was found, so the request is repeated.", "NO_ANSWER", RetryClass.LATER
-    )
-    return ev.StepFailed(step.id, step_state.attempt, error, now)
-
-
-def _unresolved(step: Step, step_state: StepState, error: ev.ErrorInfo) -> ev.StepFailed:
-    """Nobody could say what the request made: repeating it might make it twice."""
-    info = ev.ErrorInfo(
-        f"An answer was lost, and looking for what the request made failed: {error.message}",
-        "Look in the MetaStudio console whether it is there before you resume the run.",
-        error.code or "NO_ANSWER",
-        RetryClass.SUPPORT,
-        error.request_id,
-    )
-    return ev.StepFailed(step.id, step_state.attempt, info, held=not step.continue_on_error)
-
-
-def _await(state: RunState, step: Step, now: datetime, policy: Policy, decision: Decision) -> None:
-    step_state = state.steps[step.id]
-    correlation = step_state.correlation or ""
-    hints = state.hint_count(correlation)
-    deadline_at, next_check_at = step_state.deadline_at, step_state.next_check_at
-    if deadline_at is not None and _too_late(step_state, deadline_at, policy):
-        decision.records.append(ev.StepFailed(step.id, step_state.attempt, _timeout_error(step)))
-        return
-    resting = next_check_at is not None and next_check_at > now
-    overdue = deadline_at is not None and deadline_at <= now
-    # What is new breaks the rest: after an outage, a callback should not have to wait for the next try.
-    told = hints > step_state.hints_checked
-    if told or (not resting and (overdue or next_check_at is not None)):
-        attempt = step_state.attempt
-        _act(state, step, decision, lambda params: Check(step, attempt, params, correlation, hints))
-    for at in (deadline_at, next_check_at):
-        if at is not None and at > now:
-            decision.wake(at)
-
-
-def _too_late(step_state: StepState, deadline_at: datetime, policy: Policy) -> bool:
-    """The deadline holds when the API said «not over» after it, or has long been silent."""
-    checked_at, asked_at = step_state.checked_at, step_state.asked_at
-    if checked_at is not None and checked_at >= deadline_at:
-        return True
-    return asked_at is not None and asked_at >= deadline_at + timedelta(seconds=policy.patience_s)
 
 
 def _end(state: RunState) -> ev.EventBody:
@@ -447,7 +278,7 @@ def _end(state: RunState) -> ev.EventBody:
     try:
         return ev.RunSucceeded(expressions.render(state.pipeline.outputs, state.scope()))
     except OrchestratorError as error:
-        return ev.RunFailed(_expression_error(error))
+        return ev.RunFailed(waiting.expression_error(error))
 
 
 def _failed_after(state: RunState) -> Step | None:
@@ -456,15 +287,3 @@ def _failed_after(state: RunState) -> Step | None:
         if state.steps[step.id].status is StepStatus.FAILED and not step.continue_on_error:
             return step
     return None
-
-
-def _timeout_error(step: Step) -> ev.ErrorInfo:
-    return ev.ErrorInfo(
-        f"Not done within {step.timeout_s:g} s." if step.timeout_s else "Not done in time.",
-        "Start the run again to wait as long once more, or look at the job in the MetaStudio console.",
-        "TIMEOUT",
-    )
-
-
-def _expression_error(error: OrchestratorError) -> ev.ErrorInfo:
-    return ev.ErrorInfo(error.message, error.hint, "EXPRESSION")

@@ -44,6 +44,11 @@ class RunCreated:
     again: bool = False
     #: The run of which this is a replay: what is still valid of it is kept (`step.reused`).
     replays: RunId | None = None
+    #: The concurrency group that it queues in, and how many of that may be under way beside it, it included.
+    group: str | None = None
+    group_limit: int = 1
+    #: Columns of the table with the rows, in their order.
+    columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,10 @@ class RunCancelled:
 
 @dataclass(frozen=True, slots=True)
 class RunResumed:
-    """A run that was paused or over goes on: `steps` are done again, with what earlier attempts noted."""
+    """A run that was paused or over goes on: `steps` are done again, with what earlier attempts noted.
+
+    One of a concurrency group that has no place in it queues for one again.
+    """
 
     TYPE: ClassVar[str] = "run.resumed"
     steps: Sequence[StepId] = ()
@@ -383,6 +391,8 @@ def decode(type_: str, step: str | None, attempt: int | None, payload: str) -> E
             values[name] = None if values[name] is None else datetime.fromisoformat(values[name])
         if "steps" in values:
             values["steps"] = tuple(StepId(step_id) for step_id in values["steps"])
+        if "columns" in values:
+            values["columns"] = tuple(values["columns"])
         if isinstance(error := values.get("error"), dict):
             values["error"] = ErrorInfo(**{**error, "retry": RetryClass(error["retry"])})
         body: EventBody = _TYPES[type_](**values)

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestrator.domain.sandbox import compiled, tokens
-from orchestrator.domain.values import Budget, ExpressionError, plain, text_of
+from orchestrator.domain.values import (
+    Budget,
+    ExpressionError,
+    SecretMisuseError,
+    plain,
+    text_of,
+    truth_of,
+    working,
+)
 
 __all__ = [
     "Expression",
@@ -25,7 +33,7 @@ __all__ = [
     "parse",
     "problems",
 ]
-__all__ += ["references", "render", "truth"]
+__all__ += ["misuses", "references", "render", "truth"]
 
 _OPEN: Final = "${{"
 _SKIPPED_LITERAL: Final = "$${{"
@@ -84,6 +92,10 @@ class Template:
     def render(self, scope: Mapping[str, Any], budget: Budget | None = None) -> Any:
         """The value in `scope`; raises ExpressionError naming the expression that has none."""
         budget = budget or Budget()
+        with working():
+            return self._rendered(scope, budget)
+
+    def _rendered(self, scope: Mapping[str, Any], budget: Budget) -> Any:
         if len(self.parts) == 1 and isinstance(self.parts[0], Expression):
             return _evaluated(self.parts[0], scope, budget)
         texts = []
@@ -129,31 +141,41 @@ def references(value: Any) -> set[Reference]:
             return set()
 
 
+def misuses(template: Template, secrets: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """Where the template does more with a secret than handing it on, as far as its inputs alone tell: (offset, message).
+
+    `secrets` are what stands for them, by the names of the inputs.
+    """
+    for expression in template.expressions:
+        if not any(
+            name.root == "inputs" and name.path[:1] and name.path[0] in secrets
+            for name in expression.references()
+        ):
+            continue
+        try:
+            _evaluated(expression, {"inputs": secrets}, Budget())
+        except SecretMisuseError as error:
+            yield expression.offset, error.message
+        except ExpressionError:
+            continue  # it hangs on other values
+
+
 def render(value: Any, scope: Mapping[str, Any]) -> Any:
     """`value` with its templates worked out, as plain data; keys of mappings are taken as they are.
 
-    Raises ExpressionError when an expression has no value or the whole is larger than `values.RESULT_LIMIT`.
+    Raises ExpressionError when an expression has no value, or the whole is larger than `values.RESULT_LIMIT` or takes
+    more work than `values.WORK_LIMIT`.
     """
-    return _rendered(value, scope, Budget())
+    with working():
+        return _rendered(value, scope, Budget())
 
 
 def truth(text: str, scope: Mapping[str, Any]) -> bool:
-    """Whether the condition `text` holds: with or without `${{ }}` around it.
+    """Whether the condition `text` holds: with or without `${{ }}` around it; see `values.truth_of`.
 
-    none, 0, empty lists, mappings and texts do not hold. A text (a table's cell) must read true/yes/on/1 or
-    false/no/off/0; anything else raises ExpressionError rather than being true for not being empty.
+    Raises ExpressionError when it has no value, or one that is neither true nor false.
     """
-    value = condition(text).render(scope)
-    if not isinstance(value, str):
-        return bool(value)
-    word = value.strip().casefold()
-    if word in {"true", "yes", "on", "1"}:
-        return True
-    if word in {"", "false", "no", "off", "0"}:
-        return False
-    raise ExpressionError(
-        "the condition is a text that is neither true nor false", hint="Compare it: `… == 'x'`."
-    )
+    return truth_of(condition(text).render(scope))
 
 
 def _rendered(value: Any, scope: Mapping[str, Any], budget: Budget) -> Any:
@@ -177,7 +199,7 @@ def _evaluated(
     except ExpressionError as error:
         shown = " ".join(expression.source.split())
         shown = shown if len(shown) <= 80 else shown[:77] + "…"
-        raise ExpressionError(
+        raise type(error)(
             f"${{{{ {shown} }}}}: {error.message}", hint=error.hint, offset=expression.offset
         ) from error
 

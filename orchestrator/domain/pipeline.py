@@ -61,6 +61,13 @@ class Step:
     foreach: str | Sequence[Any] | None = None
     #: Items under way at once; None: as many as there are.
     max_parallel: int | None = None
+    #: What `pipeline.run` runs: the whole of it, so that a run is pinned to that, too.
+    pipeline: "Pipeline | None" = None
+
+    @property
+    def has_child_run(self) -> bool:
+        """Whether it waits for a run of its own, which knows itself what to do: that of its items, or of a pipeline."""
+        return self.foreach is not None or self.pipeline is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,17 @@ class RowsSpec:
     from_: str | None = None
     #: Template of a child run's name.
     name: str | None = None
+    #: Sheet of a workbook; None: the first one that is not hidden.
+    sheet: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpec:
+    """Runs of one group share places: no more of them are under way at once, whatever pipeline or table they are of."""
+
+    #: Template of the group's name.
+    name: str
+    limit: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +105,8 @@ class Pipeline:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     #: Child runs under way at once; None: as many as there are rows.
     concurrency_limit: int | None = None
+    #: What its runs (with rows: each row's) queue for before they begin.
+    group: GroupSpec | None = None
     #: Triggers as written (`on`).
     triggers: Mapping[str, Any] = field(default_factory=dict)
     #: Folder that relative paths are read from.
@@ -95,10 +115,7 @@ class Pipeline:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data; `from_json` reads it back unchanged."""
         data: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
-        # A set has no order: sort it, so that equal definitions have equal hashes.
-        for steps in (data["steps"], data["on_failure"], data["finally_"]):
-            for step in steps:
-                step["retry"]["on"].sort()
+        _sort_sets(data)
         return data
 
     @classmethod
@@ -107,9 +124,22 @@ class Pipeline:
         return _ADAPTER.validate_python(data)
 
     @property
+    def all_steps(self) -> tuple[Step, ...]:
+        """Those of every section."""
+        return (*self.steps, *self.on_failure, *self.finally_)
+
+    @property
     def hash(self) -> DefinitionHash:
         """Content hash: equal for equal definitions in the same folder."""
         return DefinitionHash(content_hash(self.to_json()))
+
+
+def _sort_sets(data: dict[str, Any]) -> None:
+    """A set has no order: sort it, so that equal definitions have equal hashes."""
+    for step in (*data["steps"], *data["on_failure"], *data["finally_"]):
+        step["retry"]["on"].sort()
+        if step["pipeline"] is not None:
+            _sort_sets(step["pipeline"])
 
 
 _ADAPTER = TypeAdapter(Pipeline)

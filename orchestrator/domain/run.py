@@ -108,6 +108,13 @@ class RunState:
     out: str = ""
     again: bool = False
     replays: RunId | None = None
+    #: The concurrency group that it queues in, if any, and how many of that may be under way at once.
+    group: str | None = None
+    group_limit: int = 1
+    #: Since when it stands in line there; None: it does not (any more).
+    queued_at: datetime | None = None
+    #: Whether it has one of the group's places: from its start to its end, also while it is paused.
+    has_place: bool = False
     #: Why it is paused or was cancelled, for people.
     reason: str = ""
     outputs: Mapping[str, Any] = field(default_factory=dict)
@@ -129,9 +136,13 @@ class RunState:
     all_steps: tuple[Step, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        pipeline = self.pipeline
-        self.all_steps = (*pipeline.steps, *pipeline.on_failure, *pipeline.finally_)
+        self.all_steps = self.pipeline.all_steps
         self.steps = {step.id: StepState() for step in self.all_steps}
+
+    @property
+    def is_of_step(self) -> bool:
+        """Whether it is what a step of its parent waits for; rows are not, and replays have no parent."""
+        return self.parent is not None and self.row is None
 
     @property
     def failed_step(self) -> Step | None:
@@ -152,6 +163,10 @@ class RunState:
     def hint_count(self, correlation: str | None) -> int:
         return len(self.hints.get(correlation or "", ()))
 
+    def told(self, correlation: str | None) -> tuple[str, ...]:
+        """What callbacks and the poller said of it, the oldest first."""
+        return tuple(result for result, _ in self.hints.get(correlation or "", ()))
+
     def apply(self, event: ev.Event) -> None:  # noqa: C901, PLR0912 - one case an event
         """Take the next event into account."""
         assert event.seq == self.seq + 1, f"event {event.seq} after {self.seq}"
@@ -162,26 +177,31 @@ class RunState:
                 self.inputs, self.row, self.parent = body.inputs, body.row, body.parent
                 self.rows_total, self.created_at = body.rows_total, event.at
                 self.out, self.again, self.replays = body.out, body.again, body.replays
+                self.group, self.group_limit = body.group, body.group_limit
+                self._queue(event.at)
             case ev.RunStarted():
-                self.status = RunStatus.RUNNING
+                self.status, self.queued_at, self.has_place = RunStatus.RUNNING, None, self.group is not None
             case ev.RunSucceeded(outputs=outputs):
                 self.status, self.outputs, self.ended_at = RunStatus.SUCCEEDED, outputs, event.at
-                self.error = None
+                self.error, self.has_place = None, False
             case ev.RunFailed(error=error):
                 self.status, self.error, self.ended_at = RunStatus.FAILED, error, event.at
+                self.has_place = False
             case ev.RunPaused(reason=reason):
-                self.status, self.reason = RunStatus.PAUSED, reason
+                self.status, self.reason, self.queued_at = RunStatus.PAUSED, reason, None
             case ev.RunCancelling(reason=reason):
-                self.status, self.reason = RunStatus.CANCELLING, reason
+                self.status, self.reason, self.queued_at = RunStatus.CANCELLING, reason, None
                 for step in self.steps.values():
                     step.asked_at = None  # from here on it is told to end
             case ev.RunCancelled():
-                self.status, self.ended_at = RunStatus.CANCELLED, event.at
+                self.status, self.ended_at, self.has_place = RunStatus.CANCELLED, event.at, False
             case ev.RunResumed(steps=steps, out=out):
                 if self.status.over or out is not None:
                     # A table run goes through its rows again, each of which knows whether there is more to do.
                     self.children_created = 0
                 self.status, self.error, self.ended_at, self.reason = RunStatus.RUNNING, None, None, ""
+                if not self.has_place:
+                    self._queue(event.at)
                 self.out = self.out if out is None else out
                 self.steps.update({step_id: _once_more(self.steps[step_id]) for step_id in steps})
             case ev.ChildrenCreated(upto=upto, created=created):
@@ -197,10 +217,18 @@ class RunState:
             case _:
                 _apply_step(self.steps[event.body.step], event.body, event.at)
 
+    def _queue(self, at: datetime) -> None:
+        """In a group the run stands in line, at its end unless it does already."""
+        if self.group is not None:
+            self.status, self.queued_at = RunStatus.CREATED, self.queued_at or at
+
     def scope(self) -> dict[str, Any]:
         """What expressions may read. Steps that brought nothing are absent."""
-        failed = self.failed_step is not None or self.status is RunStatus.FAILED
+        failed_step = self.failed_step
+        error = self.error if failed_step is None else self.steps[failed_step.id].error
+        failed = failed_step is not None or self.status is RunStatus.FAILED
         cancelled = self.status in {RunStatus.CANCELLING, RunStatus.CANCELLED}
+        done = all(self.steps[step.id].status.over for step in self.pipeline.steps)
         return {
             "inputs": self.inputs,
             "row": self.row or {},
@@ -214,9 +242,21 @@ class RunState:
             "run": {
                 "id": self.id,
                 "name": self.name,
+                # A run has no clock of its own: what it makes must not hang on when a step is done.
+                "created_at": None if self.created_at is None else self.created_at.isoformat(),
+                "date": None if self.created_at is None else self.created_at.date().isoformat(),
                 "failed": failed,
+                "failed_step": "" if failed_step is None else failed_step.id,
+                "error": "" if error is None else error.message,
                 "cancelled": cancelled,
-                "status": "cancelled" if cancelled else "failed" if failed else "running",
+                # What it is going to end as, once its own steps are over: the last ones may tell of it.
+                "status": "cancelled"
+                if cancelled
+                else "failed"
+                if failed
+                else "succeeded"
+                if done
+                else "running",
             },
         }
 

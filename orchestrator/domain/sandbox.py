@@ -2,11 +2,12 @@
 
 Jinja's own sandbox keeps an expression from reaching Python, but not from burning time and memory, and it lets it call
 the methods of what it is given. So: only the nodes named here, no calls, `a.b` is a look-up in a mapping and never an
-attribute of an object, arithmetic is for numbers of 64 bits, and every text that an operator or a filter makes is
-bounded by `RESULT_LIMIT`.
+attribute of an object, arithmetic is for numbers of 64 bits, every text that an operator or a filter makes is
+bounded by `RESULT_LIMIT`, and all that goes through data is paid for from `WORK_LIMIT`.
 """
 
 import functools
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -25,7 +26,10 @@ from orchestrator.domain.values import (
     bounded_text,
     is_number,
     kind,
+    refuse_secret,
     refuse_undefined,
+    spend,
+    working,
 )
 
 #: Characters of one expression's source.
@@ -61,7 +65,8 @@ def compiled(source: str) -> Callable[[Mapping[str, Any]], Any]:
 
     def evaluate(scope: Mapping[str, Any]) -> Any:
         try:
-            return expression(scope)
+            with working():
+                return expression(scope)
         except TemplateError as error:
             raise ExpressionError(error.message or "the expression has no value") from error
         except (TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
@@ -94,13 +99,39 @@ def _tree(source: str) -> nodes.Template:
         node = stack.pop()
         _check(node)
         stack.extend(node.iter_child_nodes())
-    # Jinja's `~` is the one operator that cannot be intercepted, so it becomes a filter that is bounded.
-    for joined in list(root.find_all(nodes.Concat)):
-        joined.nodes = [nodes.Filter(nodes.List(joined.nodes), "concat", [], [], None, None)]
+    _guard(root)
     template = nodes.Template([root], lineno=1)
     template.set_environment(_ENVIRONMENT)
     template.set_lineno(1)
     return template
+
+
+def _guard(root: nodes.Node) -> None:
+    """What Jinja leaves to Python and does not let us intercept gets a filter of ours around what it is given."""
+    for joined in list(root.find_all(nodes.Concat)):
+        joined.nodes = [_through("concat", nodes.List(joined.nodes))]
+    for comparison in list(root.find_all(nodes.Compare)):
+        comparison.expr = _through(_SEEN, comparison.expr)
+        for operand in comparison.ops:
+            operand.expr = _through(_SEEN, operand.expr)
+    for part in list(root.find_all(nodes.Getitem)):
+        if isinstance(part.arg, nodes.Slice):
+            part.node = _through(_SEEN, part.node)
+
+
+def _through(name: str, node: nodes.Expr) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None)
+
+
+#: Names of filters that nobody can write.
+_SEEN: Final = "seen through"
+
+
+def _seen(value: Any) -> Any:
+    """The value, which is gone through as a whole; raises ExpressionError for a secret."""
+    if not isinstance(value, Undefined):
+        refuse_secret(value)
+    return value
 
 
 _EXPECTED: Final = {"name": "a name", ",": "`,` or a closing bracket"}
@@ -142,6 +173,7 @@ def _check(node: nodes.Node) -> None:
                 raise ExpressionError(f"there is no filter {name!r}", hint=_near_or_all(name, FILTERS))
             if node.kwargs or node.dyn_args is not None or node.dyn_kwargs is not None:
                 raise ExpressionError(f"the filter {name!r} takes its arguments by position")
+            _check_arguments(name, len(node.args))
         case nodes.Test(name=name) if name not in TESTS:
             raise ExpressionError(f"there is no test {name!r}", hint=_near_or_all(name, TESTS))
         case nodes.CondExpr(expr2=None):
@@ -152,8 +184,42 @@ def _check(node: nodes.Node) -> None:
             return
 
 
+def _check_arguments(name: str, given: int) -> None:
+    fewest, most = _arguments(FILTERS[name])
+    if not fewest <= given <= most:
+        wanted = str(most) if fewest == most else f"{fewest} to {most}"
+        some = "no arguments" if not most else f"{wanted} argument{'s' if most > 1 else ''}"
+        raise ExpressionError(f"the filter {name!r} takes {some}, not {given}")
+
+
+def _arguments(made: Callable[..., Any]) -> tuple[int, int]:
+    """The fewest and the most that a filter takes beside its value."""
+    taken = list(inspect.signature(made).parameters.values())[1:]
+    return sum(one.default is one.empty for one in taken), len(taken)
+
+
 def _near_or_all(name: str, known: Iterable[str]) -> str:
     return did_you_mean(name, known) or f"known: {', '.join(sorted(known))}"
+
+
+#: Names that are compared with one that does not exist, and characters of such a name: comparing is slow.
+_NEAR_LIMIT: Final = (200, 64)
+
+
+class _Missing(StrictUndefined):
+    """A member that a mapping does not have. The name that was probably meant is looked for once it is told."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        name, known = str(self._undefined_name), self._undefined_obj
+        most, longest = _NEAR_LIMIT
+        names = [key for key, _ in zip(known, range(most), strict=False) if isinstance(key, str)]
+        near = (
+            did_you_mean(name, (key for key in names if len(key) <= longest)) if len(name) <= longest else ""
+        )
+        return f"there is no {_shown(name)}" + (f", {near}" if near else "")
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -169,16 +235,18 @@ class _Environment(ImmutableSandboxedEnvironment):
         if isinstance(obj, Undefined):
             return obj  # `steps.a.b.c | default(…)` also serves when `b` is missing
         refuse_undefined(argument)
+        refuse_secret(argument)
         if isinstance(obj, Mapping) and isinstance(argument, str):
             if argument in obj:
                 return obj[argument]
-            hint = did_you_mean(argument, (key for key in obj if isinstance(key, str)))
-            return StrictUndefined(hint=f"there is no {_shown(argument)}" + (f", {hint}" if hint else ""))
+            return _Missing(obj=obj, name=argument)
         if (
             isinstance(obj, list | tuple | str)
             and isinstance(argument, int)
             and not isinstance(argument, bool)
         ):
+            if isinstance(obj, str):
+                refuse_secret(obj)
             if -len(obj) <= argument < len(obj):
                 return obj[argument]
             return StrictUndefined(hint=f"there is no member {argument}: there are {len(obj)}")
@@ -188,8 +256,10 @@ class _Environment(ImmutableSandboxedEnvironment):
         refuse_undefined(left)
         refuse_undefined(right)
         if operator == "+" and isinstance(left, str) and isinstance(right, str):
+            spend(len(left) + len(right))
             return bounded_text(len(left) + len(right), lambda: left + right)
         if operator == "+" and isinstance(left, list) and isinstance(right, list):
+            spend(len(left) + len(right))
             return bounded_text(len(left) + len(right), lambda: left + right)
         if not (is_number(left) and is_number(right)):
             raise ExpressionError(
@@ -216,10 +286,25 @@ def _shown(value: Any) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "…")
 
 
+def _of_values(made: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter, which is never given what does not exist."""
+
+    def applied(*values: Any) -> Any:
+        for value in values:
+            refuse_undefined(value)
+        return made(*values)
+
+    return applied
+
+
 def _environment() -> _Environment:
     environment = _Environment(undefined=StrictUndefined, optimized=False, autoescape=False, cache_size=0)
     environment.globals.clear()
-    environment.filters = {**FILTERS, "concat": concat}
+    environment.filters = {
+        **{name: made if name == "default" else _of_values(made) for name, made in FILTERS.items()},
+        "concat": concat,
+        _SEEN: _seen,
+    }
     environment.tests = dict(TESTS)
     return environment
 

@@ -100,6 +100,8 @@ class Segment:
     part: int
     size: int
     md5_hex: str
+    #: Title and text of each slide, if it is a whole presentation.
+    slides: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

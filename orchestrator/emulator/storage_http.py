@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from orchestrator.emulator.adapter import Departure, as_request, depart, hang_up
+from orchestrator.emulator.deck import slides_in
 from orchestrator.emulator.faults import Fault, FaultRule
 from orchestrator.emulator.mishap import DELIVERIES
 from orchestrator.emulator.objects import CHUNK_BYTES, Objects
@@ -104,6 +105,7 @@ class StorageHandler:
                 await receipt.write(chunk)
             md5 = receipt.close()
             segment = self._rules.received(upload, receipt.size, md5)
+            segment = replace(segment, slides=await asyncio.to_thread(slides_in, receipt.path))
             self._objects.place(receipt.path, upload.file_id, segment)
         file = self._rules.stored(upload, segment)
         self._objects.keep_only(file.id, file.segments)

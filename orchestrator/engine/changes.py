@@ -99,9 +99,14 @@ def summarize(state: RunState, wake_at: datetime | None) -> Summary:
         children_failed=state.children_failed,
         children_own_over=state.children_own_over,
         children_paused=state.children_paused,
-        wake_at=None if state.status.over else wake_at,
+        # One that stands in line is found when a place gets free.
+        wake_at=None if state.status.over or state.queued_at is not None else wake_at,
         reason=state.reason,
         replays=state.replays,
+        group=state.group,
+        group_limit=state.group_limit,
+        queued_at=state.queued_at,
+        has_place=state.has_place,
     )
 
 
@@ -113,8 +118,10 @@ def _done(state: RunState) -> int:
     return done
 
 
-def newborn(parent: RunState, row: Row, new_id: Callable[[], RunId], now: datetime) -> NewChild:
-    """The child run of a row: just created, nothing decided yet."""
+def newborn(
+    parent: RunState, row: Row, new_id: Callable[[], RunId], now: datetime, group: str | None = None
+) -> NewChild:
+    """The child run of a row: just created, nothing decided yet. `group`: the concurrency group that it queues in."""
     assert parent.definition is not None
     state = RunState(new_id(), parent.pipeline)
     change = Change(state, now)
@@ -129,6 +136,8 @@ def newborn(parent: RunState, row: Row, new_id: Callable[[], RunId], now: dateti
             parent=parent.id,
             out=parent.out,
             again=parent.again,
+            group=group,
+            group_limit=parent.pipeline.group.limit if parent.pipeline.group else 1,
         )
     )
     return NewChild(row.number, change.append(wake_at=AT_ONCE, polls=PollPolicy()))

@@ -1,4 +1,4 @@
-"""The child runs that a run has made itself: its rows, and those of its steps with `foreach`. What it is told, they are."""
+"""The child runs that a run has made itself: its rows, and those that its steps wait for. What it is told, they are."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
@@ -34,8 +34,12 @@ async def tell_children(store: Store, state: RunState, which: Collection[RunStat
 
 
 async def tell_items(store: Store, state: RunState, verb: Verb) -> None:
-    """As `tell_children`, for the runs that its steps with `foreach` wait for, of whose items some have stopped."""
-    stopped = [one async for one in _waited_for(store, state) if one.children_failed or one.children_paused]
+    """As `tell_children`, for the runs that its steps wait for, which are paused or of whose items some have stopped."""
+    stopped = [
+        one
+        async for one in _waited_for(store, state)
+        if one.children_failed or one.children_paused or one.status is RunStatus.PAUSED
+    ]
     await _tell_all(verb, [one.id for one in stopped])
 
 
@@ -57,10 +61,10 @@ async def _tell(verb: Verb, child: RunId) -> None:
 
 
 def items_of(state: RunState) -> Iterator[RunId]:
-    """The runs that steps with `foreach` wait for."""
+    """The runs that steps wait for: those of items, and those of sub-pipelines."""
     for step in state.all_steps:
         waiting = state.steps[step.id]
-        if step.foreach is not None and waiting.status is StepStatus.WAITING and waiting.correlation:
+        if step.has_child_run and waiting.status is StepStatus.WAITING and waiting.correlation:
             yield RunId(waiting.correlation)
 
 

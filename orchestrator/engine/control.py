@@ -137,6 +137,16 @@ def items_resting(state: RunState, *, items: RunState, why: str) -> Sequence[ev.
     return (ev.RunPaused(message, ev.ErrorInfo(message, hint, "ITEMS", RetryClass.SUPPORT)),)
 
 
+def sub_run_resting(state: RunState, *, child: RunState) -> Sequence[ev.EventBody]:
+    """A run pauses when the run of a step's pipeline does: somebody has to see to the cause."""
+    waiting = [id_ for id_, step in state.steps.items() if step.correlation == child.id]
+    if state.status is not RunStatus.RUNNING or not waiting:
+        return ()
+    message = f"Step {waiting[0]}: run {child.id} is paused: {child.reason}"
+    hint = f"`orchestrator runs show {child.id}` shows it. See to the cause, then resume this run."
+    return (ev.RunPaused(message, ev.ErrorInfo(message, hint, "SUB_RUN", RetryClass.SUPPORT)),)
+
+
 def retrying(
     state: RunState, leaves: Callable[[str], str | None], *, is_there: Callable[[Path], bool]
 ) -> Sequence[ev.EventBody]:

@@ -21,18 +21,21 @@ from orchestrator.domain.ids import RunId, StepId
 from orchestrator.domain.run import RunState, RunStatus
 from orchestrator.engine import control
 from orchestrator.engine.admission import Admission
-from orchestrator.engine.changes import AT_ONCE, Change, newborn
+from orchestrator.engine.changes import AT_ONCE, Change
 from orchestrator.engine.children import Telling
 from orchestrator.engine.dispatch.base import Dispatcher, Job
 from orchestrator.engine.dispatch.local import LocalDispatcher
 from orchestrator.engine.executor import Executor
 from orchestrator.engine.family import Family
 from orchestrator.engine.fan_out import FanOuts
+from orchestrator.engine.groups import Groups
 from orchestrator.engine.live import Live
 from orchestrator.engine.messages import if_awaited, if_current, nothing, unless_known
 from orchestrator.engine.poller import Poller, PollPolicy
 from orchestrator.engine.reception import Make, Submission, Submitted
 from orchestrator.engine.run_ids import RunIds
+from orchestrator.engine.spawning import Spawning
+from orchestrator.engine.sub_runs import SubRuns
 from orchestrator.engine.sweeper import Sweeper, SweepPolicy
 from orchestrator.engine.timers import Timers
 from orchestrator.engine.turns import Message, Turn, Turns
@@ -63,6 +66,8 @@ class EngineSettings:
     grace_s: float = 5.0
     #: Folder for the files of runs that name none.
     out: str = "out"
+    #: Whose voices and pictures the inputs of sub-pipelines name.
+    region: str = ""
 
 
 def utc_now() -> datetime:
@@ -109,12 +114,17 @@ class Engine(Verbs):
             record=self._record,
             progress=self.live.report,
             items=FanOuts(store, self.submit),
+            sub_runs=SubRuns(
+                store, self.submit, self.cancel, region=self._settings.region, roots=around.roots
+            ),
             cancel=self.cancel,
         )
         self._dispatcher: Dispatcher = LocalDispatcher(
             self._perform, concurrency=self._settings.concurrency, has_room=self._has_room
         )
         self._admission = Admission(self._dispatcher, self.poke)
+        self._groups = Groups(store, admit=self._admit, carries=self._is_active, failed=self.store_is_lost)
+        self._spawning = Spawning(store, self._reception, self._turns, self._new_id)
         self._poller = Poller(
             store, kinds, around, policy=self._settings.polls, clock=clock, found=self._poll_found
         )
@@ -159,6 +169,8 @@ class Engine(Verbs):
                 self._admission.enqueue(run_id, new=status is RunStatus.CREATED)
         self._timers.load(later)
         self._admission.admit()
+        if everything:
+            await self._groups.recover()
         self._look_out(self._poller.run())
         if self._settings.sweeps is not None:
             self._look_out(self._sweeper.run())
@@ -176,6 +188,7 @@ class Engine(Verbs):
             # What it died of, if it did, has been told through `failed`.
             await asyncio.wait({task})
         await self._telling.stop()
+        await self._groups.stop()
         await self._dispatcher.stop(self._settings.grace_s)
         await self._turns.idle()
         self.failed.cancel()
@@ -197,11 +210,13 @@ class Engine(Verbs):
 
     def run_is_gone(self, run_id: RunId) -> None:
         """As `Course.run_is_gone`."""
+        self._groups.drop(run_id)
         self._admission.begun(run_id)
         self._admission.admit()
 
     def run_is_stuck(self, run_id: RunId, problem: OrchestratorError) -> None:
         """As `Course.run_is_stuck`."""
+        self._groups.drop(run_id)
         self._admission.begun(run_id)
         self._waiters.stuck(run_id, problem)
 
@@ -223,11 +238,12 @@ class Engine(Verbs):
         await self._store.append(change.append(wake_at=AT_ONCE, polls=self._settings.polls, rows=rows))
         self.activate(state.id)
         self._publish(change)
-        if state.rows_total is None:
-            self._admission.enqueue(state.id, new=True)
-            self._admission.admit()
-        else:
+        if state.rows_total is not None:
             self.poke(state.id)
+        elif state.group is not None:
+            self._groups.settle(change)
+        else:
+            self._admit(state.id)
 
     def activate(self, run_id: RunId) -> bool:
         """As `reception.Carrier.activate`."""
@@ -238,6 +254,10 @@ class Engine(Verbs):
 
     def _is_active(self, run_id: RunId) -> bool:
         return self._active is None or run_id in self._active
+
+    def _admit(self, run_id: RunId) -> None:
+        self._admission.enqueue(run_id, new=True)
+        self._admission.admit()
 
     def _has_room(self) -> None:
         self._admission.admit()
@@ -344,7 +364,7 @@ class Engine(Verbs):
             decision = decide(change.state, change.now, self._policy)
             spawn = next((action for action in decision.actions if isinstance(action, SpawnChildren)), None)
             if spawn is not None:
-                await self._spawn(change, spawn)
+                await self._spawning.spawn(change, spawn)
             elif decision.records:
                 for body in decision.records:
                     change.add(body)
@@ -358,43 +378,9 @@ class Engine(Verbs):
         if state.rows_total is not None:
             return False
         if state.status is RunStatus.CREATED:
-            return not self._admission.admitted(state.id)
+            return self._groups.has_to_wait(state) or not self._admission.admitted(state.id)
         resumed = any(isinstance(event.body, ev.RunResumed) for event in change.events)
         return resumed and not self._admission.has_room
-
-    async def _spawn(self, change: Change, spawn: SpawnChildren) -> None:
-        """Rows whose content has a run by now get that one; the others get a new one."""
-        state = change.state
-        rows = await self._store.rows(state.id, spawn.start, spawn.stop)
-        found = await asyncio.gather(*(self._store.summary(row.child) for row in rows if row.child))
-        ended_badly = {RunStatus.FAILED, RunStatus.CANCELLED}
-        dropped = {run.id: run.parent for run in found if run is not None and run.status in ended_badly}
-        open_ = [row for row in rows if row.child is None or row.child in dropped]
-        known = {} if state.again else await self._store.latest([row.key for row in open_])
-        # What has a run of its own keeps it, however that ended, unless a person has had it replayed.
-        for row in open_:
-            if row.child and row.key in known and known[row.key].status is RunStatus.FAILED:
-                del known[row.key]
-        existing = [
-            row.child for row in rows if row.child and not (row.child in dropped and row.key in known)
-        ]
-        # Before they are counted: a failed one would count as this run's failure.
-        taken_up = [*existing, *(run.id for run in known.values())]
-        await self._reception.take_up_rows(state.id, taken_up, state.out)
-        joined = [row for row in open_ if row.key in known]
-        change.joined += [(row.number, known[row.key].id) for row in joined]
-        new = [row for row in open_ if row.child is None and row.key not in known]
-        change.children += [newborn(state, row, self._new_id, change.now) for row in new]
-        # In place of one of its own, a run is none more.
-        instead = sum(row.child is not None and dropped[row.child] == state.id for row in joined)
-        change.add(ev.ChildrenCreated(spawn.stop, created=len(new) - instead))
-        change.dropped += sum(row.child is not None for row in joined)
-        change.dropped_own += instead
-        if existing or change.dropped:
-            await self._turns.count_children(state)
-            # The store counts those until this change is written.
-            state.children_failed -= change.dropped
-            state.children_own_over -= change.dropped_own
 
     async def after(self, turn: Turn) -> None:
         """As `turns.Course.after`: what follows from a committed change."""
@@ -410,6 +396,7 @@ class Engine(Verbs):
             self._poller.notice()
         self._withdraw(change, under_way)
         self._wake_later(state, turn.wake_at)
+        self._groups.settle(change)
         if not state.status.over and not self._stopping:
             for job in self._new_jobs(state, turn.actions, under_way):
                 under_way.add(job.action.step.id)
@@ -422,7 +409,9 @@ class Engine(Verbs):
         self._admission.admit()
 
     def _wake_later(self, state: RunState, at: datetime | None) -> None:
-        if at is AT_ONCE and self._is_active(state.id):
+        if self._groups.has_to_wait(state):
+            self._timers.set(state.id, None)  # it is called when a place gets free
+        elif at is AT_ONCE and self._is_active(state.id):
             self._admission.enqueue(state.id, new=state.status is RunStatus.CREATED)
         else:
             self._timers.set(state.id, None if state.status.over or at is AT_ONCE else at)
@@ -446,7 +435,9 @@ class Engine(Verbs):
             for event in child.append.events:
                 self.live.publish(event)
             self.activate(child.append.run_id)
-            self._admission.enqueue(child.append.run_id, new=True)
+            if child.append.summary.group is None:
+                self._admission.enqueue(child.append.run_id, new=True)
+        self._groups.look({child.append.summary.group for child in change.children})
 
     def _publish(self, change: Change) -> None:
         for event in change.events:

@@ -14,10 +14,13 @@ from orchestrator.definition.mistakes import sentence
 from orchestrator.domain import events as ev
 from orchestrator.domain.decide import CallOff, Check, FanOut, LookUp, Perform, StepAction
 from orchestrator.domain.ids import RunId, StepId, adoption_key
+from orchestrator.domain.input_files import paths_in
 from orchestrator.domain.retry import next_attempt_at, next_check_at
+from orchestrator.engine.confidential import Confidential
 from orchestrator.engine.control import ControlError, UnknownRunError
 from orchestrator.engine.dispatch.base import Job
 from orchestrator.engine.fan_out import FanOuts
+from orchestrator.engine.sub_runs import SubRuns
 from orchestrator.errors import OrchestratorError, RetryClass
 from orchestrator.metastudio.errors import ApiError, CallError, Executed, NotFound
 from orchestrator.steps.base import (
@@ -55,10 +58,11 @@ class Executor:
         record: Record,
         progress: Progress,
         items: FanOuts,
+        sub_runs: SubRuns,
         cancel: Callable[..., Awaitable[None]],
     ) -> None:
         """`record` returns when the event is durable: whether it still counts. `cancel` ends a child run."""
-        self._items, self._cancel = items, cancel
+        self._items, self._sub_runs, self._cancel = items, sub_runs, cancel
         self._kinds = kinds
         self._around = around
         self._clock = clock
@@ -71,20 +75,25 @@ class Executor:
         tokens = structlog.contextvars.bind_contextvars(
             run=job.run_id, step=action.step.id, attempt=action.attempt
         )
+        confidential = Confidential(job.state, self._around.secrets)
         try:
-            return await self._perform(job)
+            return confidential.masked(await self._perform(job, confidential))
         except SupersededError:
             return None
         finally:
             structlog.contextvars.reset_contextvars(**tokens)
 
-    async def _perform(self, job: Job) -> ev.EventBody:
+    async def _perform(self, job: Job, confidential: Confidential) -> ev.EventBody:
         action = job.action
-        attempt = _Attempt(job, self._around, self._clock, self._record, self._progress)
-        if action.step.foreach is not None:
-            return await self._of_items(attempt, action)
+
+        async def record(run_id: RunId, event: ev.EventBody) -> bool:
+            return await self._record(run_id, confidential.masked(event))
+
+        attempt = _Attempt(job, self._around, self._clock, record, self._progress, self._sub_runs)
+        if action.step.foreach is not None or (action.step.pipeline and isinstance(action, CallOff)):
+            return await self._of_child(attempt, action)
         try:
-            kind, params = self._prepare(action)
+            kind, params = self._prepare(action, confidential)
         except OrchestratorError as error:
             return attempt.failed_for_good(error_info(error))
         match action:
@@ -103,8 +112,8 @@ class Executor:
             case _:
                 assert_never(action)
 
-    async def _of_items(self, attempt: "_Attempt", action: StepAction) -> ev.EventBody:
-        """A step with `foreach` waits for a child run."""
+    async def _of_child(self, attempt: "_Attempt", action: StepAction) -> ev.EventBody:
+        """A step with `foreach` waits for a child run, and one with a pipeline has it called off in the same way."""
         match action:
             case FanOut():
                 return await self._fan_out(action, attempt)
@@ -112,19 +121,19 @@ class Executor:
                 looked = self._items.look(RunId(child))
                 return await self._check(looked, attempt, action)
             case CallOff(correlation=child):
-                return await self._call_off_items(RunId(child), attempt)
+                return await self._call_off_child(RunId(child), attempt)
             case _:
                 raise AssertionError(action)
 
-    async def _call_off_items(self, child: RunId, attempt: "_Attempt") -> ev.EventBody:
-        """Over once the items are: what they have begun is called off by themselves."""
+    async def _call_off_child(self, child: RunId, attempt: "_Attempt") -> ev.EventBody:
+        """Over once the child run is: what it has begun is called off by itself."""
         step, number, hints = attempt.step.id, attempt.number, attempt.job.state.hint_count(child)
         try:
             await self._cancel(child)
         except (ControlError, UnknownRunError):  # it is over
-            return ev.StepCancelled(step, number, f"The run {child} of its items is over.")
+            return ev.StepCancelled(step, number, f"The run {child} is over.")
         except OrchestratorError as error:
-            log.warning("items cannot be called off", items=child, error=error.message)
+            log.warning("a child run cannot be called off", child=child, error=error.message)
         again_at = self._clock() + timedelta(seconds=_CHILD_CHECK_S)
         return ev.StepChecked(step, number, hints, again_at)
 
@@ -141,15 +150,16 @@ class Executor:
         # Its end pokes this run; asked now and then as well, should that get lost with the process.
         return self._waiting(Waiting(child, check_after_s=_CHILD_CHECK_S, poll=False), attempt)
 
-    def _prepare(self, action: StepAction) -> tuple[StepKind[Any], BaseModel]:
+    def _prepare(self, action: StepAction, confidential: Confidential) -> tuple[StepKind[Any], BaseModel]:
         kind = self._kinds.get(action.step.uses)
         if kind is None:
             raise ParametersError(
                 f"There is no step kind {action.step.uses!r}.",
                 hint="Was the run started by a version of the orchestrator that has it?",
             )
+        given = {} if isinstance(action, FanOut) else confidential.filled(action.step, action.params)
         try:
-            return kind, kind.params.model_validate({} if isinstance(action, FanOut) else action.params)
+            return kind, kind.params.model_validate(given)
         except ValidationError as error:
             details = "; ".join(
                 f"{'.'.join(str(part) for part in detail['loc']) or action.step.uses} {sentence(detail)}"
@@ -251,6 +261,8 @@ class Executor:
             log.exception("step kind failed unexpectedly", kind=attempt.step.uses)
             return ev.StepFailed(attempt.step.id, attempt.number, defect(attempt.step.uses, error))
         if done is None:
+            if attempt.step.pipeline is not None and attempt.is_overdue:
+                await self._sub_runs.give_up(RunId(action.correlation))
             again_s = attempt.check_every_s
             again_at = None if again_s is None else self._clock() + timedelta(seconds=again_s)
             return ev.StepChecked(attempt.step.id, attempt.number, action.hints, again_at)
@@ -314,8 +326,11 @@ class _Attempt:
         clock: Callable[[], datetime],
         record: Record,
         progress: Progress,
+        sub_runs: SubRuns,
     ) -> None:
         self.job = job
+        self._sub_runs = sub_runs
+        self._until = job.state.steps[job.action.step.id].deadline_at
         self.step = job.action.step
         self.number = job.action.attempt
         #: A creating request left and is not accounted for.
@@ -338,6 +353,19 @@ class _Attempt:
             return None  # with `foreach` the time is each item's own
         return self._clock() + timedelta(seconds=self.step.timeout_s)
 
+    @property
+    def is_overdue(self) -> bool:
+        """Whether what the step waits for should have been over by now."""
+        return self._until is not None and self._until <= self._clock()
+
+    async def begin(self, inputs: Mapping[str, Any]) -> str:
+        """As `SubRun.begin`."""
+        return await self._sub_runs.begin(self.job.state, self.step, inputs)
+
+    async def look(self, run_id: str) -> Done | None:
+        """As `SubRun.look`."""
+        return await self._sub_runs.look(RunId(run_id))
+
     def context(self) -> StepContext:
         run_id, step_id = self.job.run_id, self.step.id
         return StepContext(
@@ -349,6 +377,7 @@ class _Attempt:
             facts=self._facts,
             order=self.job.order,
             run_created_at=self._run.created_at or self._clock(),
+            now=self._clock(),
             sent_at=self._sent_at,
             around=self._around,
             folder=_path(self._run.pipeline.folder),
@@ -357,14 +386,17 @@ class _Attempt:
             sent=self._sent,
             note=self._note,
             on_progress=lambda phase, done, total: self._progress(run_id, step_id, phase, done, total),
+            told=self._run.told(self._run.steps[step_id].correlation),
+            sub_run=self if self.step.pipeline is not None else None,
         )
 
     def _input_files(self) -> frozenset[str]:
         specs, inputs = self._run.pipeline.inputs, self._run.inputs
         if not specs:
             return frozenset()
-        files = (inputs.get(name) for name, spec in specs.items() if spec.type == "file")
-        return frozenset(path for path in files if isinstance(path, str))
+        return frozenset(
+            path for name, spec in specs.items() for path in paths_in(spec.type, inputs.get(name))
+        )
 
     def failed_for_good(self, error: ev.ErrorInfo) -> ev.StepFailed:
         """Held, where a person can see to the cause."""

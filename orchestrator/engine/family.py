@@ -46,8 +46,8 @@ class Family:
         """Tell those above and those below what the run's change means to them."""
         state = change.state
         self._tell_below(change)
-        if state.rows_total is not None and state.parent is not None:
-            await self._tell_whose_items(state, state.parent)
+        if state.is_of_step and state.parent is not None:
+            await self._tell_whose_step(state, state.parent)
         if state.status.over or state.status is RunStatus.PAUSED:
             for parent in await self._store.parents(state.id):
                 self._poke(parent)
@@ -68,11 +68,13 @@ class Family:
             self._telling.forget(state.id, "cancel")
             self._telling.forget(state.id, "pause")
 
-    async def _tell_whose_items(self, items: RunState, parent: RunId) -> None:
-        """The run whose step waits for them learns that they are done, or that no more of them will be."""
+    async def _tell_whose_step(self, items: RunState, parent: RunId) -> None:
+        """The run whose step waits for it learns that it is done, or that it does not get on any more."""
         if items.status.over:
             ended = ev.ChildEnded(items.id, items.status.value)
             self._turns.put(parent, Message(partial(if_awaited, body=ended)))
+        elif items.status is RunStatus.PAUSED and items.rows_total is None:
+            self._turns.put(parent, Message(partial(control.sub_run_resting, child=items)))
         elif items.status is RunStatus.RUNNING and control.rows_rest(items):
             paused = RunFilter(frozenset({RunStatus.PAUSED}), parent=items.id)
             why = [one.reason for one in await self._store.summaries(paused, limit=1)]
@@ -81,5 +83,5 @@ class Family:
 
 
 def _waits_for_items(change: Change) -> bool:
-    items = {step.id for step in change.state.all_steps if step.foreach is not None}
+    items = {step.id for step in change.state.all_steps if step.has_child_run}
     return any(isinstance(event.body, ev.StepWaiting) and event.body.step in items for event in change.events)

@@ -10,6 +10,7 @@ from orchestrator.domain import expressions
 from orchestrator.domain.decide import FanOut
 from orchestrator.domain.expressions import ExpressionError
 from orchestrator.domain.ids import RunId
+from orchestrator.domain.input_files import NAMING_FILES, paths_in
 from orchestrator.domain.pipeline import Pipeline, Step
 from orchestrator.domain.run import RunState, RunStatus
 from orchestrator.engine.reception import RowInput, Submission, Submitted
@@ -68,9 +69,10 @@ class FanOuts:
     async def _outputs(self, run_id: RunId | None) -> Any:
         summary = None if run_id is None else await self._store.summary(run_id)
         last = [] if summary is None else await self._store.journal(summary.id, summary.seq - 1)
-        if last and isinstance(body := last[-1].body, ev.RunSucceeded):
-            return body.outputs["outputs"]
-        return None
+        if summary is not None and last and not isinstance(last[-1].body, ev.RunSucceeded):
+            last = await self._store.journal(summary.id)  # something was told of it after its end
+        ends = (event.body for event in reversed(last))
+        return next((body.outputs["outputs"] for body in ends if isinstance(body, ev.RunSucceeded)), None)
 
 
 def _one_step(pipeline: Pipeline, step: Step) -> Pipeline:
@@ -87,7 +89,11 @@ def _one_step(pipeline: Pipeline, step: Step) -> Pipeline:
     return Pipeline(
         f"{pipeline.name}/{step.id}",
         description=f"One item of step {step.id}.",
-        inputs={name: spec for name, spec in pipeline.inputs.items() if spec.type == "file"},
+        inputs={
+            name: spec if spec.type == "secret" else replace(spec, type="files")
+            for name, spec in pipeline.inputs.items()
+            if spec.type == "secret" or spec.type in NAMING_FILES
+        },
         steps=(alone,),
         outputs={"outputs": f"${{{{ steps[{str(step.id)!r}] }}}}"},
         concurrency_limit=step.max_parallel,
@@ -96,11 +102,13 @@ def _one_step(pipeline: Pipeline, step: Step) -> Pipeline:
 
 
 def _files(state: RunState) -> Mapping[str, Any]:
-    """The run's files, which its items may read as well; all else is in their parameters."""
+    """The run's files and secrets, which its items may use as well; all else is in their parameters."""
     inputs = state.pipeline.inputs
-    return {
-        name: value for name, value in state.inputs.items() if name in inputs and inputs[name].type == "file"
+    secret = {name: state.inputs.get(name) for name, spec in inputs.items() if spec.type == "secret"}
+    named = {
+        name: paths_in(inputs[name].type, value) for name, value in state.inputs.items() if name in inputs
     }
+    return {**{name: list(paths) for name, paths in named.items() if paths}, **secret}
 
 
 async def _rows(state: RunState, action: FanOut) -> Sequence[RowInput]:

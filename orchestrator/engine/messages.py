@@ -7,6 +7,7 @@ from orchestrator.domain import events as ev
 from orchestrator.domain.events import EventBody
 from orchestrator.domain.ids import StepId
 from orchestrator.domain.run import RunState, RunStatus, StepStatus
+from orchestrator.metastudio.live_events import LIVE_EVENTS
 
 #: The last attempt is over; the next, or the step's being done again, has not begun.
 _BETWEEN_ATTEMPTS = frozenset({StepStatus.PENDING, StepStatus.RETRYING, StepStatus.HELD})
@@ -14,6 +15,8 @@ _BETWEEN_ATTEMPTS = frozenset({StepStatus.PENDING, StepStatus.RETRYING, StepStat
 #: Callbacks that are kept of one job, and jobs of one run that any are kept of.
 _MOST_TOLD = 20
 _MOST_JOBS = 200
+#: A livestream has much to tell: paragraphs and replies, each one once.
+_MOST_EVENTS = 1000
 
 
 def nothing(_state: RunState) -> Sequence[EventBody]:
@@ -42,7 +45,8 @@ def unless_known(state: RunState, body: ev.CallbackReceived) -> Sequence[EventBo
     """A callback counts once, and only while its run is under way; its body is not signed, so not without limit."""
     told = state.hints.get(body.correlation, ())
     known = (body.result, body.asset_id) in told
-    full = len(told) >= _MOST_TOLD or (not told and len(state.hints) >= _MOST_JOBS)
+    most = _MOST_EVENTS if body.correlation.startswith(LIVE_EVENTS) else _MOST_TOLD
+    full = len(told) >= most or (not told and len(state.hints) >= _MOST_JOBS)
     return () if known or full or state.status.over else (body,)
 
 

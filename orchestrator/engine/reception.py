@@ -9,11 +9,13 @@ from typing import Any, Protocol
 
 import structlog
 
+from orchestrator.definition.table import TableForm
 from orchestrator.domain import events as ev
 from orchestrator.domain.ids import DefinitionHash, RunId, RunKey, canonical_json, content_hash
 from orchestrator.domain.pipeline import Pipeline
 from orchestrator.domain.run import RunState, RunStatus
 from orchestrator.engine.children import items_of
+from orchestrator.engine.groups import group_of
 from orchestrator.engine.loading import load_pipeline, load_state
 from orchestrator.engine.resumption import held, resumption
 from orchestrator.engine.run_keys import RunKeys
@@ -53,6 +55,8 @@ class Submission:
     out: str | None = None
     #: The run that this one is a part of.
     parent: RunId | None = None
+    #: The table that the rows stand in.
+    table: TableForm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,9 @@ class Reception:
             rows_total=None if submission.rows is None else len(rows),
             out=out,
             again=submission.again,
+            group=None if submission.rows is not None else group_of(submission.pipeline, submission.inputs),
+            group_limit=submission.pipeline.group.limit if submission.pipeline.group else 1,
+            columns=submission.table.columns if submission.table else (),
         )
         state = RunState(self._new_id(), submission.pipeline)
         await self._carrier.begin(state, [created], rows)
@@ -208,9 +215,12 @@ class Reception:
             row=state.row,
             out=state.out,
             replays=state.id,
+            group=group_of(known.pipeline, inputs, state.row),
+            group_limit=known.pipeline.group.limit if known.pipeline.group else 1,
         )
         new = RunState(self._new_id(), known.pipeline)
-        await self._carrier.begin(new, [created, ev.RunStarted(), *kept])
+        begun = (ev.RunStarted(),) if created.group is None else ()
+        await self._carrier.begin(new, [created, *begun, *kept])
         return new.id
 
     async def take_up(self, run: Summary, out: str, *, wanted_by: RunId | None = None) -> bool:

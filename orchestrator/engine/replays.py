@@ -13,6 +13,7 @@ from orchestrator.domain.pipeline import Pipeline, Step
 from orchestrator.domain.run import RunState, StepStatus
 from orchestrator.engine.control import ControlError
 from orchestrator.engine.resumption import makers_of_what_failed
+from orchestrator.engine.run_keys import sub_pipeline_work
 from orchestrator.errors import OrchestratorError
 
 #: When a file was changed last; None: there is none.
@@ -24,6 +25,11 @@ def check(state: RunState, pipeline: Pipeline, inputs: Mapping[str, Any], first:
     if state.rows_total is not None:
         raise ControlError(
             f"Run {state.id} is a table's.", hint="Run the table again: rows that are done are recognised."
+        )
+    if state.is_of_step:
+        raise ControlError(
+            f"Run {state.id} is a part of run {state.parent}.",
+            hint=f"`orchestrator runs retry {state.parent}` goes on with it, `runs replay` makes anew what has changed.",
         )
     if not state.status.over:
         raise ControlError(
@@ -117,7 +123,8 @@ def _in_order(steps: Sequence[Step]) -> Iterator[Step]:
 
 
 def _same(old: Step, new: Step) -> bool:
-    return (old.uses, old.foreach, old.if_) == (new.uses, new.foreach, new.if_)
+    same = (old.uses, old.foreach, old.if_) == (new.uses, new.foreach, new.if_)
+    return same and sub_pipeline_work(old) == sub_pipeline_work(new)
 
 
 def _wanted(step: Step, scope: Mapping[str, Any]) -> bool:

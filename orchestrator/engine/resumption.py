@@ -38,7 +38,8 @@ def resumption(
         return (ev.RunResumed(_in_order(state, missing), out),) if missing else ()
     if state.out == out:
         return ()
-    begun = () if state.status is RunStatus.RUNNING else (ev.RunStarted(),)
+    # One that stands in line for a place in its group does so still.
+    begun = () if state.status is RunStatus.RUNNING or state.group is not None else (ev.RunStarted(),)
     return (*begun, ev.RunResumed(_in_order(state, missing - _in_use(state, set())), out))
 
 
@@ -94,7 +95,7 @@ def makers_of_what_failed(state: RunState, step_id: StepId) -> set[StepId]:
 
 def _passed_over(state: RunState, steps: set[StepId]) -> set[StepId]:
     """The failed and skipped steps that the given ones had to do without, directly or not."""
-    needs = {step.id: step.needs for step in state.pipeline.steps}
+    needs = {step.id: step.needs for step in state.all_steps}
     found: set[StepId] = set()
     left = list(steps)
     while left:
@@ -118,4 +119,9 @@ def _left(state: RunState, step_id: StepId, output: str | None) -> Path | None:
 
 def held(state: RunState) -> tuple[StepId, ...]:
     """The steps that are tried again once a person has seen to the cause."""
-    return tuple(step.id for step in state.all_steps if state.steps[step.id].status is StepStatus.HELD)
+    again = {step.id for step in state.all_steps if state.steps[step.id].status is StepStatus.HELD}
+    # One cannot look for what it made while its own parameters are gone: what they come from is done again.
+    errors = {step_id: state.steps[step_id].error for step_id in again}
+    lost = {step_id for step_id, error in errors.items() if error is not None and error.code == "EXPRESSION"}
+    again |= {need for need in _passed_over(state, lost) if state.steps[need].status is StepStatus.FAILED}
+    return _in_order(state, again)

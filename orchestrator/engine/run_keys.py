@@ -16,7 +16,7 @@ class RunKeys:
     """The keys of one pipeline's runs."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        steps = (*pipeline.steps, *pipeline.on_failure, *pipeline.finally_)
+        steps = pipeline.all_steps
         self._pipeline = content_hash(
             [
                 pipeline.name,
@@ -34,6 +34,11 @@ class RunKeys:
         )
         self._inputs = _members("inputs", used)
         self._columns = _members("row", used)
+
+    @property
+    def work(self) -> str:
+        """What its runs do, whatever they are given: a hash."""
+        return self._pipeline
 
     def uses_input(self, name: str) -> bool:
         """Whether the value of an input matters."""
@@ -60,9 +65,18 @@ class RunKeys:
         return RunKey(content_hash([self._pipeline, values, list(rows)]))
 
 
+def sub_pipeline_work(step: Step) -> list[Any]:
+    """What the pipeline that a step runs does, and with what when it is not told; empty for other steps."""
+    if step.pipeline is None:
+        return []
+    keys = RunKeys(step.pipeline)
+    declared = step.pipeline.inputs.items()
+    return [keys.work, {name: [spec.type, spec.default] for name, spec in declared if keys.uses_input(name)}]
+
+
 def _work(step: Step) -> list[Any]:
     work = [step.id, step.uses, step.with_, step.needs, step.if_, step.continue_on_error]
-    return work if step.foreach is None else [*work, step.foreach]
+    return [*work, *([] if step.foreach is None else [step.foreach]), *sub_pipeline_work(step)]
 
 
 def _references(values: list[Any], conditions: Iterable[str | None]) -> set[expressions.Reference]:

@@ -1,5 +1,6 @@
 """Sans-IO: what a livestream reports to us, and what its audience does that we report to it (reference 6-31, 6-350)."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,7 @@ from orchestrator.metastudio.models.live_command import (
 )
 from orchestrator.metastudio.models.live_task import LiveEvent
 from orchestrator.metastudio.untrusted import MalformedMessage, mended, read_object, unfolded
+from orchestrator.metastudio.withheld import without_withheld
 
 # What a livestream reports: live event callbacks
 
@@ -89,6 +91,24 @@ def parse_live_event(body: bytes) -> LiveEventCallback:
         return LiveEventCallback(event_type, UnknownLiveEvent(message))
     room_id, job_id = _text(message, "room_id"), _text(message, "job_id")
     return LiveEventCallback(event_type, _message(event_type, message), room_id, job_id)
+
+
+#: What the correlation of every live event begins with.
+LIVE_EVENTS = "livestream "
+
+
+def correlation_of(job_id: str, event_type: str) -> str:
+    """Under which an event of a livestream is told to those who wait for one of its type."""
+    return f"{LIVE_EVENTS}{job_id} {event_type}".encode("ascii", "backslashreplace").decode()
+
+
+def told_of(callback: LiveEventCallback) -> str:
+    """What may be kept of an event, as JSON text: its fields without addresses and keys, cut to MAX_TEXT characters."""
+    if isinstance(callback.message, UnknownLiveEvent):
+        return "{}"
+    said = without_withheld(callback.message.model_dump(mode="json", exclude_none=True))
+    fields = {name: value for name, value in said.items() if name not in {"room_id", "job_id"}}
+    return json.dumps({name: str(value)[:MAX_TEXT] for name, value in fields.items()}, sort_keys=True)
 
 
 def _message(event_type: str, data: dict[str, Any]) -> LiveEventMessage:

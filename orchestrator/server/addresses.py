@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.domain.ids import RunId
 from orchestrator.errors import UnreachableError
 from orchestrator.metastudio import callbacks
-from orchestrator.server.public import VIDEO_CALLBACK_PATH, PublicServer
+from orchestrator.server.public import LIVE_CALLBACK_PATH, VIDEO_CALLBACK_PATH, PublicServer
 from orchestrator.settings import Settings
 from orchestrator.steps.base import CallbackAddress
 
@@ -27,6 +27,14 @@ class CallbackAddresses:
             return None
         return CallbackAddress(
             f"{self.base}{VIDEO_CALLBACK_PATH}{run_id}", callbacks.derive_key(self._master, run_id)
+        )
+
+    def live(self, run_id: RunId) -> CallbackAddress | None:
+        """As for videos: where and with which key the events of the run's livestreams are reported."""
+        if self.base is None:
+            return None
+        return CallbackAddress(
+            f"{self.base}{LIVE_CALLBACK_PATH}{run_id}", callbacks.derive_live_key(self._master, run_id)
         )
 
 

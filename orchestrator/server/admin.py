@@ -121,6 +121,7 @@ class AdminServer:
         router.add_get("/events", self._all_events, allow_head=False)
         router.add_get("/api/v1/runs", self._runs)
         router.add_get("/api/v1/runs/{run}", self._run)
+        router.add_get("/api/v1/runs/{run}/rows", self._rows)
         router.add_get("/api/v1/runs/{run}/events", self._run_events, allow_head=False)
         router.add_get("/api/v1/runs/{run}/files/{step}", self._file)
         router.add_get("/api/v1/limits", self._limits)
@@ -153,6 +154,14 @@ class AdminServer:
 
     async def _run(self, request: web.Request) -> web.StreamResponse:
         return _json(await self._found(request))
+
+    async def _rows(self, request: web.Request) -> web.StreamResponse:
+        start = _number(request.query.get("start", "0"), "start", 0, 2**53)
+        limit = _number(request.query.get("limit", "100"), "limit", 1, 500)
+        found = await self._reader.rows((await self._found(request)).summary.id, start, limit)
+        if found is None:
+            return problem(404, "not-found", "The run has no table.")
+        return _json(found)
 
     async def _run_events(self, request: web.Request) -> web.StreamResponse:
         run_id = (await self._found(request)).summary.id

@@ -8,6 +8,7 @@ from orchestrator.engine.engine import Engine
 from orchestrator.engine.live import Progress
 from orchestrator.limits.base import BucketState, Limiter
 from orchestrator.metastudio.callbacks import VideoCallback
+from orchestrator.metastudio.live_events import LiveEventCallback, correlation_of, told_of
 from orchestrator.server.reads import EventView
 from orchestrator.server.state_reads import StateReads, event_view
 from orchestrator.server.waiting import QueuedCall
@@ -28,6 +29,16 @@ class EngineSink:
             job_id=callback.job_id,
             result=callback.result,
             asset_id=callback.asset_id or "",
+            stale=stale,
+        )
+
+    async def live_event(self, run_id: str, event: LiveEventCallback, *, stale: bool) -> bool:
+        """As `CallbackSink.live_event`."""
+        return await self._engine.callback(
+            RunId(run_id),
+            job_id=correlation_of(event.job_id or "", event.event_type),
+            result=told_of(event),
+            asset_id="",
             stale=stale,
         )
 

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import structlog
 from aiohttp import web
@@ -12,22 +12,28 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from orchestrator.errors import UnreachableError
 from orchestrator.metastudio.callbacks import (
+    LIVE_QUERY,
     MAX_BODY_BYTES,
     MalformedCallback,
     Verdict,
     VideoCallback,
     derive_key,
+    derive_live_key,
     parse,
     verify,
 )
+from orchestrator.metastudio.live_events import LiveEventCallback, parse_live_event
 from orchestrator.settings import Listen
 
 log = structlog.get_logger(__name__)
 
-#: The path under the public URL; the token is the run's id.
+#: The paths under the public URL; the token is the run's id.
 VIDEO_CALLBACK_PATH = "/callbacks/video/"
+LIVE_CALLBACK_PATH = "/callbacks/live/"
 
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+
+C = TypeVar("C")
 
 
 class CallbackSink(Protocol):
@@ -41,9 +47,13 @@ class CallbackSink(Protocol):
         """
         ...
 
+    async def live_event(self, run_id: str, event: LiveEventCallback, *, stale: bool) -> bool:
+        """As `callback`, for an event of one of the run's livestreams."""
+        ...
+
 
 class PublicServer:
-    """`POST /callbacks/video/{run id}` and `GET /healthz`, nothing else.
+    """`POST /callbacks/video/{run id}`, `POST /callbacks/live/{run id}` and `GET /healthz`, nothing else.
 
     `keys` are the master keys; each run's signatures are made with a key derived from one of them. `public_url` is what
     MetaStudio was told, and a proxy strips what path it has; None: this listener's own address. A connection serves one request, has `read_s` seconds to deliver it,
@@ -103,6 +113,7 @@ class PublicServer:
         """Begins to listen. Raises `UnreachableError` when the address can't be had."""
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_bare])
         app.router.add_post(VIDEO_CALLBACK_PATH + "{token}", self._video)
+        app.router.add_post(LIVE_CALLBACK_PATH + "{token}", self._live)
         app.router.add_get("/healthz", _health, allow_head=False)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=10)
         await self._runner.setup()
@@ -137,35 +148,56 @@ class PublicServer:
         return _Connection(self._runner.server, self._open, self._max_connections, self._read_s)
 
     async def _video(self, request: web.Request) -> web.StreamResponse:
+        run_id, stale, callback = await self._received(request, self._video_verdict, parse)
+        if not await self._sink.callback(run_id, callback, stale=stale):
+            raise _RefusedError(404, "no such run")
+        if stale:
+            raise _RefusedError(401, "stale signature")
+        log.info("callback.accepted", run=run_id, job_id=callback.job_id, result=callback.result)
+        return _Silent(status=204)
+
+    async def _live(self, request: web.Request) -> web.StreamResponse:
+        run_id, stale, event = await self._received(request, self._live_verdict, parse_live_event)
+        if not await self._sink.live_event(run_id, event, stale=stale):
+            raise _RefusedError(404, "no such run")
+        if stale:
+            raise _RefusedError(401, "stale signature")
+        log.info("callback.accepted", run=run_id, job_id=event.job_id, event_type=event.event_type)
+        return _Silent(status=204)
+
+    async def _received(
+        self, request: web.Request, judge: Callable[[str, str], Verdict], read: Callable[[bytes], C]
+    ) -> tuple[str, bool, C]:
+        """The run, whether the signature is stale, and what the body says. Raises _RefusedError for all else."""
         run_id = request.match_info["token"]
         if not _TOKEN.fullmatch(run_id):
             raise _RefusedError(404, "no such run")
         if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             # A few bytes may unpack to gigabytes, and MetaStudio sends plain JSON.
             raise _RefusedError(415, "encoded body")
-        verdict = self._verdict(run_id, request.rel_url.raw_query_string)
+        verdict = judge(run_id, request.rel_url.raw_query_string)
         if verdict is Verdict.FORGED:
             raise _RefusedError(401, "forged signature")
         if (request.content_length or 0) > MAX_BODY_BYTES:
             raise _RefusedError(413, "oversized body")
         try:
-            callback = parse(await request.read())
+            said = read(await request.read())
         except MalformedCallback as error:
             raise _RefusedError(400, error.message) from error
         except (web.RequestPayloadError, HttpProcessingError, ConnectionError) as error:
             raise _RefusedError(400, "broken body") from error
         _arrived(request)
-        if not await self._sink.callback(run_id, callback, stale=verdict is Verdict.STALE):
-            raise _RefusedError(404, "no such run")
-        if verdict is Verdict.STALE:
-            raise _RefusedError(401, "stale signature")
-        log.info("callback.accepted", run=run_id, job_id=callback.job_id, result=callback.result)
-        return _Silent(status=204)
+        return run_id, verdict is Verdict.STALE, said
 
-    def _verdict(self, run_id: str, query: str) -> Verdict:
+    def _video_verdict(self, run_id: str, query: str) -> Verdict:
         keys = [derive_key(master, run_id) for master in self._keys]
         # The configured URL, never the Host header: only what MetaStudio was told can have been signed.
         return verify(self.callback_url(run_id), query, keys, self._now_ms(), self._window_s)
+
+    def _live_verdict(self, run_id: str, query: str) -> Verdict:
+        url = f"{self.url}{LIVE_CALLBACK_PATH}{run_id}"
+        keys = [derive_live_key(master, run_id) for master in self._keys]
+        return verify(url, query, keys, self._now_ms(), self._window_s, fields=LIVE_QUERY)
 
 
 class _Silent(web.Response):

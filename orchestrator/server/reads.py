@@ -74,6 +74,33 @@ class RunDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class RowResult:
+    """What has come of one row of a table so far."""
+
+    #: From 0.
+    number: int
+    name: str
+    cells: Mapping[str, Any]
+    #: None: it has not begun.
+    run: RunId | None = None
+    status: RunStatus | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    #: Also why it is paused, or was cancelled.
+    error: ErrorInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableResults:
+    """A part of a table's rows, with what is true of all of them."""
+
+    #: In the table's order; empty where it is not known.
+    columns: Sequence[str]
+    #: What a row's run hands back.
+    outputs: Sequence[str]
+    rows: Sequence[RowResult]
+
+
+@dataclass(frozen=True, slots=True)
 class EventView:
     """One line of a run's journal."""
 
@@ -111,6 +138,10 @@ class RunReader(Protocol):
 
     async def run(self, run_id: RunId) -> RunDetail | None:
         """The run, None if there is none."""
+        ...
+
+    async def rows(self, run_id: RunId, start: int, limit: int) -> TableResults | None:
+        """At most `limit` rows of the run's table from number `start` on; None if there is no such run, or no table."""
         ...
 
     async def events(self, run_id: RunId, after_seq: int) -> Sequence[EventView]:

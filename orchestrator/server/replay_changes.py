@@ -65,6 +65,7 @@ class Replays:
                 self.kinds,
                 file=definition.name,
                 folder=Path(state.pipeline.folder),
+                roots=self.roots,
             )
             if changed is None:
                 raise DefinitionError(problems)

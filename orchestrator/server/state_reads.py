@@ -8,9 +8,18 @@ from orchestrator.domain import events as ev
 from orchestrator.domain.ids import DefinitionHash, RunId, StepId
 from orchestrator.domain.pipeline import Pipeline, Step
 from orchestrator.domain.run import RunState, StepStatus
-from orchestrator.engine.loading import load_state
-from orchestrator.server.reads import TOP_LEVEL, EventView, RunDetail, RunQuery, RunSummary, StepView
-from orchestrator.server.waiting import Insight, NoInsight, Reasons, rows, stopped
+from orchestrator.engine.loading import load_pipeline, load_state
+from orchestrator.server.reads import (
+    TOP_LEVEL,
+    EventView,
+    RunDetail,
+    RunQuery,
+    RunSummary,
+    StepView,
+    TableResults,
+)
+from orchestrator.server.row_results import row_result
+from orchestrator.server.waiting import Insight, NoInsight, Reasons, in_line, rows, stopped
 from orchestrator.store.base import RunFilter, Store, Summary
 
 _PAGE = 1000
@@ -41,12 +50,28 @@ class StateReads:
         _count_children(state, summary)
         polled_at = await self._polled_at(state)
         steps = [] if state.rows_total is not None else state.all_steps
+        reason = await self._in_line(summary) or self._reasons.run(state, polled_at)
         return RunDetail(
-            summary_view(summary, reason=self._reasons.run(state, polled_at), error=state.error),
+            summary_view(summary, reason=reason, error=state.error),
             [self._step(state, step, polled_at) for step in steps],
             state.inputs,
             state.outputs,
         )
+
+    async def rows(self, run_id: RunId, start: int, limit: int) -> TableResults | None:
+        """As `RunReader.rows`."""
+        summary = await self._store.summary(run_id)
+        if summary is None or summary.rows_total is None:
+            return None
+        pipeline = await load_pipeline(self._store, summary.definition, self._pipelines)
+        columns: Sequence[str] = ()
+        for event in await self._store.journal(run_id):
+            if isinstance(event.body, ev.RunCreated):
+                columns = event.body.columns
+                break
+        rows = await self._store.rows(run_id, start, start + limit)
+        results = [await row_result(self._store, row) for row in rows]
+        return TableResults(columns, tuple(pipeline.outputs), results)
 
     async def events(self, run_id: RunId, after_seq: int) -> Sequence[EventView]:
         """As `RunReader.events`."""
@@ -74,6 +99,12 @@ class StateReads:
             ]
             cursor = page[-1].id
         return found[:limit]
+
+    async def _in_line(self, summary: Summary) -> str:
+        if summary.group is None or summary.queued_at is None:
+            return ""
+        queue = await self._store.queue(summary.group, limit=1)
+        return in_line(summary.group, summary.group_limit, queue.taken)
 
     async def _polled_at(self, state: RunState) -> Mapping[StepId, datetime]:
         """When the poller looks for what the run's steps wait for."""
@@ -148,6 +179,8 @@ def _reason(summary: Summary) -> str:
     if summary.rows_total is not None:
         done = summary.children_succeeded + summary.children_failed
         return rows(done, summary.rows_total, summary.children_failed, summary.children_paused)
+    if summary.group is not None and summary.queued_at is not None:
+        return in_line(summary.group, summary.group_limit)
     return ""
 
 

@@ -125,6 +125,12 @@ def stopped(run_id: RunId, status: RunStatus, reason: str) -> str:
             return ""
 
 
+def in_line(group: str, limit: int, taken: int | None = None) -> str:
+    """What a run of a concurrency group waits for that has not begun; `taken`: places of the group, where they have been counted."""
+    full = "" if taken is None else f": {taken:,} of {limit:,} running"
+    return f"its turn in group {group}{full}"
+
+
 def rows(done: int, total: int, failed: int, paused_: int) -> str:
     """How far a run with a table is: `41 of 1,000 rows done; 3 paused`."""
     parts = [f"{done:,} of {total:,} rows done"]
@@ -151,6 +157,8 @@ def _outside(state: RunState, step: Step, polled_at: datetime | None) -> str:
         )
     if step.foreach is not None:
         return f"the runs of its items: `orchestrator runs list --parent {step_state.correlation}`{until}"
+    if step.pipeline is not None:
+        return f"its run: `orchestrator runs show {step_state.correlation}`{until}"
     times = [at for at in (step_state.next_check_at, polled_at) if at is not None]
     verb = "asked" if polled_at is None else "polled"
     asked = f", {verb} next at {_clock_time(min(times))}" if times else ""

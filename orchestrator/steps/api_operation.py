@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel, create_model
 
-from orchestrator.metastudio.errors import ApiError, CallError, Executed, NotFound
 from orchestrator.metastudio.models.base import RequestModel
 from orchestrator.metastudio.operations import OPERATIONS, AnyOperation
 from orchestrator.metastudio.withheld import is_withheld_name, without_withheld
 from orchestrator.steps.adoption import ADOPTIONS, Adopting, Adoption
 from orchestrator.steps.base import Done, StepContext, StepKind
+from orchestrator.steps.deletion import delete
 from orchestrator.steps.traces import Sent
 
 PREFIX: Final = "api."
@@ -22,20 +22,38 @@ ADOPTING: Final[Mapping[str, str]] = {
     "create_large_file": "file.upload",
     "create_video_scripts": "script.create",
     "create2_d_digital_human_video": "video.produce",
+    "create2d_model_training_job": "avatar.train",
+    "create_training_basic_job": "voice.train",
+    "create_training_middle_job": "voice.train",
+    "create_training_advance_job": "voice.train",
+    "create_tts_audition": "speech.preview",
+    "update_digital_asset": "asset.update",
+    "delete_asset": "asset.delete",
+    "restore_asset": "asset.restore",
+    "list_assets": "asset.list",
+    "show_asset_replication_info": "asset.copy",
+    "create_asset_by_replication_info": "asset.copy",
+    "create_smart_live_room": "live.room",
+    "update_smart_live_room": "live.room",
+    "create_interaction_rule_group": "live.rules",
+    "update_interaction_rule_group": "live.rules",
+    "start_smart_live": "live.start",
+    "stop_smart_live": "live.stop",
+    "execute_smart_live_command": "live.command",
+    "live_event_report": "live.report",
+    "create_product": "product.create",
+    "set_product_asset": "product.assets",
+    "delete_product": "product.delete",
 }
-#: Refusals that say so without being a 404: "the task has been deleted or does not exist" (reference 11.2).
-_GONE: Final = frozenset({"MSS.20020002"})
-#: The fact that a deletion left: the path that it was sent to.
-_DELETING: Final = "deleting"
 
 
 class ApiOperation(Adopting[BaseModel]):
     """One call. Parameters are those of the path, of the query and the fields of the body, side by side; outputs are
     the answer's fields without presigned URLs and secrets.
 
-    What is left out can't be handed to another step. So no pipeline copies an asset to another region: the
-    `encryption_info` of `show_asset_replication_info`, which `create_asset_by_replication_info` needs, is a secret. For that,
-    take `orchestrator api call`, which prints answers whole and reads a body with `--body -`, or the client in Python.
+    What is left out can't be handed to another step, such as the `encryption_info` of `show_asset_replication_info`, which
+    `create_asset_by_replication_info` needs: `asset.copy` makes both calls in one step. `orchestrator api call` prints answers
+    whole.
 
     A call that reads, changes or deletes is repeated as the step's `retry` says. One that creates leaves a mark in what it
     makes, by which that is found and taken over when the answer was lost. Where no mark serves, it is never repeated
@@ -68,6 +86,11 @@ class ApiOperation(Adopting[BaseModel]):
         """The answer's fields that are not withheld by their names."""
         return frozenset(name for name in _fields(self.operation.response) if not is_withheld_name(name))
 
+    def calls(self, given: Mapping[str, Any]) -> Mapping[str, float]:
+        """The one call."""
+        del given
+        return {self.operation.id: 1}
+
     def creating(self, params: BaseModel) -> tuple[Adoption, Sent] | None:
         """As the operation's row says; None for what reads, changes or deletes."""
         row = ADOPTIONS.get(self.operation.id)
@@ -85,7 +108,7 @@ class ApiOperation(Adopting[BaseModel]):
             row, sent = creating
             answer = await ctx.create(self.operation, **{**arguments, "body": row.keyed(sent, ctx)})
         elif self.operation.method == "DELETE":
-            answer = await self._delete(ctx, arguments)
+            answer = await delete(ctx, self.operation, **arguments)
         else:
             answer = await ctx.call(self.operation, **arguments)
         return Done(self._outputs(answer))
@@ -101,37 +124,12 @@ class ApiOperation(Adopting[BaseModel]):
             body = operation.request.model_validate(given)
         return {"path": path, "query": query, "body": body}
 
-    async def _delete(self, ctx: StepContext, arguments: dict[str, Any]) -> Any:
-        """What is not there any more counts as deleted only if an attempt of ours may have deleted it."""
-        place = arguments["path"]
-        maybe_deleted = ctx.facts.get(_DELETING) == place
-
-        async def leaves() -> None:
-            if ctx.facts.get(_DELETING) != place:
-                await ctx.note({_DELETING: place})
-
-        try:
-            return await ctx.around.api.call(
-                self.operation, order=ctx.order, label=ctx.label, before_send=leaves, **arguments
-            )
-        except CallError as error:
-            if maybe_deleted and _is_gone(error):
-                return None
-            refused = error.executed is Executed.NO and not maybe_deleted
-            if refused and ctx.facts.get(_DELETING) == place:
-                await ctx.note({_DELETING: None})
-            raise
-
     def _outputs(self, answer: BaseModel | None) -> dict[str, Any]:
         """Every known field, None where the answer has none, and those that the reference doesn't know."""
         if answer is None:
             return {}
         said = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
         return {**dict.fromkeys(self.outputs), **without_withheld(said)}
-
-
-def _is_gone(error: CallError) -> bool:
-    return isinstance(error, NotFound) or (isinstance(error, ApiError) and error.code in _GONE)
 
 
 def _fields(model: type[BaseModel] | None) -> list[str]:

@@ -14,6 +14,7 @@ class AssetCreate(Adopting[CreateDigitalAssetRequestBody]):
     summary = "Create an asset"
     params = CreateDigitalAssetRequestBody
     outputs = frozenset({"asset_id"})
+    operations = ("create_digital_asset",)
 
     def creating(self, params: CreateDigitalAssetRequestBody) -> tuple[Adoption, Sent]:
         """Reference 4.1.1."""

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -117,6 +118,19 @@ class Transfers(Protocol):
         """Send the file to one URL, or its parts to several."""
         ...
 
+    async def size(self, path: Path) -> int:
+        """Bytes of a file."""
+        ...
+
+    async def send(
+        self, path: Path, urls: Sequence[str], on_progress: OnProgress, *, content_type: str | None = None
+    ) -> None:
+        """Send the file, in as many equal parts as there are URLs, to URLs that were signed without its MD5.
+
+        `content_type` is the one that they were signed with; None: without any.
+        """
+        ...
+
     async def download(self, url: str, to: Path, *, size: int | None, on_progress: OnProgress) -> int:
         """Fetch to a temporary name, rename at the end; bytes written."""
         ...
@@ -137,9 +151,28 @@ class Surroundings:
     api: MetaStudio
     transfers: Transfers
     callback_address: Callable[[RunId], CallbackAddress | None]
-    post_json: Callable[[str, Mapping[str, Any]], Awaitable[int]]
+    #: Sends a message with further headers to an address: the status of the answer.
+    post_json: Callable[[str, Mapping[str, Any], Mapping[str, str]], Awaitable[int]]
     #: Folders that steps may read; none: the definition's own folder.
     roots: Sequence[Path] = ()
+    #: As `callback_address`, for the events of a run's livestreams.
+    live_address: Callable[[RunId], CallbackAddress | None] = lambda _: None
+    #: The client of the same account in another region. Raises UsageError when there can be none.
+    api_in: Callable[[str], Awaitable[MetaStudio]] | None = None
+    #: Values of secrets by name, in lower case, for the parameters of steps.
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class SubRun(Protocol):
+    """The run of the pipeline that a step is done by; `engine.sub_runs` begins it."""
+
+    async def begin(self, inputs: Mapping[str, Any]) -> str:
+        """Its id, once it is begun or gone on with. Raises StepError when the inputs do not fit."""
+        ...
+
+    async def look(self, run_id: str) -> Done | None:
+        """Its outputs once it has succeeded; None before it is over. Raises StepError when it ended otherwise."""
+        ...
 
 
 @dataclass(slots=True)
@@ -157,6 +190,8 @@ class StepContext:
     #: Where the run stands in the limiter's queues: older runs first.
     order: float
     run_created_at: datetime
+    #: When this action began.
+    now: datetime
     #: When the request left that may have been lost (look-ups only).
     sent_at: datetime | None
     around: Surroundings
@@ -170,6 +205,10 @@ class StepContext:
     #: Journals facts worth keeping across attempts.
     note: Callable[[Mapping[str, Any]], Awaitable[None]]
     on_progress: Callable[[str, int, int], None]
+    #: What callbacks have told so far of that for which the step waits, the oldest first.
+    told: Sequence[str] = ()
+    #: Of a step that is done by another pipeline.
+    sub_run: SubRun | None = None
 
     @property
     def label(self) -> str:
@@ -221,6 +260,10 @@ class StepKind(ABC, Generic[P]):
     started: ClassVar[str | None] = None
     #: Whether the API lists what ended lately: then `sweep` finds it at the same cost however many wait.
     sweeps: ClassVar[bool] = False
+    #: Ids of the operations that one step calls when all goes well, one for each call, for `orchestrator plan`. What is
+    #: asked again while it waits, and what is repeated after a failure, does not count. Kinds whose calls hang on their
+    #: parameters override `calls` instead.
+    operations: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod
@@ -231,6 +274,21 @@ class StepKind(ABC, Generic[P]):
     @abstractmethod
     def outputs(self) -> frozenset[str]:
         """Names that the step's outputs always have."""
+
+    def calls(self, given: Mapping[str, Any]) -> Mapping[str, float]:
+        """Calls of one step that has these parameters, by operation id; those of `operations`, unless overridden.
+
+        `given` are the parameters as a definition has them, not validated, without those that only a run will know
+        (because they use the outputs of other steps); a part of one that only a run will know is an object that is
+        neither text nor number, list or mapping. Be content with what is there, make no call, read no file whole.
+        """
+        del given
+        return Counter(self.operations)
+
+    def foresees(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Outputs that follow from the parameters alone, for `orchestrator plan`; `given` as for `calls`."""
+        del given
+        return {}
 
     @abstractmethod
     async def act(self, params: P, ctx: StepContext) -> Done | Waiting:

@@ -23,14 +23,12 @@ class Download(StepKind[DownloadParams]):
     summary = "Download an asset's file"
     params = DownloadParams
     outputs = frozenset({"path", "size"})
+    operations = ("show_asset",)
     leaves = "path"
 
     async def act(self, params: DownloadParams, ctx: StepContext) -> Done:
         """The download address is asked for now and used at once. Reference 4.1.5."""
-        target = _inside(ctx.out, params.to)
-        if ctx.facts.get("saving") != str(target):
-            target = await _beside_newer(target, ctx)
-            await ctx.note({"saving": str(target)})
+        target = await saving_place(params.to, ctx)
         asset = await ctx.call(operations.show_asset, path={"asset_id": params.asset_id})
         for file in asset.files or ():
             if file.asset_file_category == params.category and file.download_url:
@@ -47,6 +45,15 @@ class Download(StepKind[DownloadParams]):
             code="NO_FILE",
             retry=RetryClass.LATER,
         )
+
+
+async def saving_place(name: str, ctx: StepContext) -> Path:
+    """Where in the output folder a step's file goes, the same for every attempt. Raises StepError if it leads out."""
+    target = _inside(ctx.out, name)
+    if ctx.facts.get("saving") != str(target):
+        target = await _beside_newer(target, ctx)
+        await ctx.note({"saving": str(target)})
+    return target
 
 
 async def _beside_newer(target: Path, ctx: StepContext) -> Path:

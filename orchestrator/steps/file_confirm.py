@@ -18,6 +18,7 @@ class FileConfirm(StepKind[FileConfirmParams]):
     summary = "Confirm that a file was uploaded"
     params = FileConfirmParams
     outputs = frozenset({"file_id"})
+    operations = ("confirm_file_upload",)
 
     async def act(self, params: FileConfirmParams, ctx: StepContext) -> Done:
         """Reference 4.2.3."""

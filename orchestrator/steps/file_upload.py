@@ -37,6 +37,7 @@ class FileUpload(StepKind[FileUploadParams]):
     summary = "Create a file in an asset and send its bytes"
     params = FileUploadParams
     outputs = frozenset({"file_id", "file_md5", "file_size"})
+    operations = ("create_file",)
 
     async def act(self, params: FileUploadParams, ctx: StepContext) -> Done:
         """Reference 4.2.1 (one PUT), 4.2.4 (parts), 4.2.2 (a file left behind)."""

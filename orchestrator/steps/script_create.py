@@ -18,6 +18,7 @@ class ScriptCreate(Adopting[CreateVideoScriptsReq]):
     summary = "Create a video script"
     params = CreateVideoScriptsReq
     outputs = frozenset({"script_id"})
+    operations = ("create_video_scripts",)
 
     def creating(self, params: CreateVideoScriptsReq) -> tuple[Adoption, Sent]:
         """Reference 5.1.1."""

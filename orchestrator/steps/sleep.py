@@ -1,8 +1,14 @@
 """`sleep`: let time pass."""
 
+from datetime import datetime, timedelta
+from typing import Final
+
 from pydantic import Field
 
 from orchestrator.steps.base import Done, Parameters, StepContext, StepKind, Waiting
+
+#: What is waited for, as people are shown it.
+_UNTIL: Final = "until "
 
 
 class SleepParams(Parameters):
@@ -19,10 +25,9 @@ class Sleep(StepKind[SleepParams]):
 
     async def act(self, params: SleepParams, ctx: StepContext) -> Waiting:
         """Nothing to do but to note when it ends."""
-        del ctx
-        return Waiting("sleep", check_after_s=params.seconds, poll=False)
+        until = ctx.now + timedelta(seconds=params.seconds)
+        return Waiting(_UNTIL + until.isoformat(), check_after_s=params.seconds, poll=False)
 
-    async def check(self, params: SleepParams, ctx: StepContext, correlation: str) -> Done:
-        """Called when the time has passed."""
-        del params, ctx, correlation
-        return Done()
+    async def check(self, params: SleepParams, ctx: StepContext, correlation: str) -> Done | None:
+        """Asked when the time has passed, or the step's `timeout`, if that is shorter."""
+        return None if ctx.now < datetime.fromisoformat(correlation.removeprefix(_UNTIL)) else Done()

@@ -29,6 +29,7 @@ class VideoProduce(Adopting[VideoProduceParams]):
     summary = "Start producing an avatar video from a script"
     params = VideoProduceParams
     outputs = frozenset({"job_id"})
+    operations = ("create2_d_digital_human_video",)
     can_be_called_off = True
     started = "job_id"
 

@@ -57,6 +57,7 @@ class VideoWait(StepKind[VideoWaitParams]):
     summary = "Wait until a video job is over"
     params = VideoWaitParams
     outputs = frozenset({"job_id", "asset_id", "duration_s", "state"})
+    operations = ("show2_d_digital_human_video",)
     can_be_called_off = True
     sweeps = True
 

@@ -64,6 +64,31 @@ class Summary:
     reason: str = ""
     #: The run of which this is a replay.
     replays: RunId | None = None
+    #: The concurrency group that it queues in, and how many of that may be under way at once.
+    group: str | None = None
+    group_limit: int = 1
+    #: Since when it stands in line there; None: it does not (any more).
+    queued_at: datetime | None = None
+    #: Whether it has one of the group's places.
+    has_place: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A run that stands in line for a place in its concurrency group."""
+
+    run_id: RunId
+    queued_at: datetime
+    #: How many of the group it lets be under way, itself included.
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A concurrency group: how many places are taken, and the first of those in line."""
+
+    taken: int
+    line: Sequence[Queued]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +221,14 @@ class Store(Protocol):
 
     async def counts(self, *, top_level: bool = False) -> dict[RunStatus, int]:
         """How many runs there are in each status that any has; `top_level`: of those without a parent."""
+        ...
+
+    async def queue(self, group: str, *, after: Queued | None = None, limit: int = 100) -> Queue:
+        """The group's taken places, and those in line behind `after` in the order in which they queued."""
+        ...
+
+    async def queues(self) -> list[str]:
+        """Concurrency groups in which somebody stands in line."""
         ...
 
     async def parents(self, run_id: RunId) -> list[RunId]:

@@ -14,6 +14,8 @@ from orchestrator.store.base import (
     DefinitionLostError,
     Pruned,
     PruneMark,
+    Queue,
+    Queued,
     Row,
     RunFilter,
     Summary,
@@ -165,6 +167,16 @@ class MemoryStore:
     async def counts(self, *, top_level: bool = False) -> dict[RunStatus, int]:
         return dict(Counter(s.status for s in self._summaries.values() if s.parent is None or not top_level))
 
+    async def queue(self, group: str, *, after: Queued | None = None, limit: int = 100) -> Queue:
+        mine = [summary for summary in self._summaries.values() if summary.group == group]
+        line = sorted((one.queued_at, one.id, one.group_limit) for one in mine if one.queued_at is not None)
+        behind = [one for one in line if after is None or one[:2] > (after.queued_at, after.run_id)]
+        queued = [Queued(run_id, at, most) for at, run_id, most in behind[:limit]]
+        return Queue(sum(one.has_place for one in mine), queued)
+
+    async def queues(self) -> list[str]:
+        return sorted({s.group for s in self._summaries.values() if s.group and s.queued_at is not None})
+
     async def parents(self, run_id: RunId) -> list[RunId]:
         return sorted(set(self._having.get(run_id, ())))
 
@@ -246,6 +258,8 @@ def _updated(known: Summary | None, new: Summary) -> Summary:
         hint=new.hint,
         reason=new.reason,
         wake_at=new.wake_at,
+        queued_at=new.queued_at,
+        has_place=new.has_place,
     )
 
 

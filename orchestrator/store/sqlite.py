@@ -18,6 +18,7 @@ from orchestrator.domain.ids import DefinitionHash, RunId, RunKey
 from orchestrator.domain.run import RunStatus
 from orchestrator.store import sqlite_errors as errors
 from orchestrator.store import sqlite_file as file
+from orchestrator.store import sqlite_groups as groups
 from orchestrator.store import sqlite_tables as reads
 from orchestrator.store import sqlite_waits as waits
 from orchestrator.store import sqlite_writes as writes
@@ -26,6 +27,8 @@ from orchestrator.store.base import (
     DefinitionLostError,
     Pruned,
     PruneMark,
+    Queue,
+    Queued,
     Row,
     RunFilter,
     StoreError,
@@ -157,6 +160,12 @@ class SqliteStore:
 
     async def counts(self, *, top_level: bool = False) -> dict[RunStatus, int]:
         return await self._read(lambda c: reads.counts(c, top_level=top_level))
+
+    async def queue(self, group: str, *, after: Queued | None = None, limit: int = 100) -> Queue:
+        return await self._read(lambda c: groups.queue(c, group, after, limit))
+
+    async def queues(self) -> list[str]:
+        return await self._read(groups.queues)
 
     async def parents(self, run_id: RunId) -> list[RunId]:
         return await self._read(lambda c: reads.parents(c, run_id))

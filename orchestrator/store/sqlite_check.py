@@ -192,6 +192,9 @@ def _differences(summary: Summary, state: RunState) -> Iterator[str]:
         "error": (summary.error, state.error.message if state.error else ""),
         "reason": (summary.reason, state.reason),
         "replays": (summary.replays, state.replays),
+        "group": (summary.group, state.group),
+        "queued_at": (summary.queued_at, state.queued_at),
+        "has_place": (summary.has_place, state.has_place),
     }
     for name, (listed, happened) in pairs.items():
         if listed != happened:

@@ -14,7 +14,7 @@ from orchestrator.store.base import Row, RunFilter, Summary
 _SUMMARY = (
     "id, key, name, pipeline, definition, status, created_at, ended_at, seq, steps_total, steps_done, "
     "error, hint, rows_total, children_succeeded, children_failed, children_own_over, children_paused, wake_at, "
-    "parent, reason, replays"
+    "parent, reason, replays, concurrency_group, group_limit, queued_at, has_place"
 )
 
 
@@ -113,7 +113,7 @@ def definition(connection: sqlite3.Connection, hash_: DefinitionHash) -> str | N
 def _summary(row: Sequence[Any]) -> Summary:
     id_, key, name, pipeline, definition, status, created_at, ended_at, *rest = row
     seq, steps_total, steps_done, error, hint, rows_total, succeeded, failed, own_over, paused, *last = rest
-    wake_at, parent, reason, replays = last
+    wake_at, parent, reason, replays, group, group_limit, queued_at, has_place = last
     return Summary(
         id=RunId(id_),
         key=RunKey(key),
@@ -137,4 +137,8 @@ def _summary(row: Sequence[Any]) -> Summary:
         parent=parent and RunId(parent),
         reason=reason,
         replays=replays and RunId(replays),
+        group=group,
+        group_limit=group_limit,
+        queued_at=when(queued_at),
+        has_place=bool(has_place),
     )

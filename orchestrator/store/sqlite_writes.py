@@ -19,13 +19,13 @@ _EventRow = tuple[RunId, int, str, StepId | None, int | None, str, float]
 
 _INSERT_RUN = (
     "INSERT INTO runs (id, key, name, pipeline, definition, status, created_at, ended_at, seq, steps_total,"
-    " steps_done, error, hint, rows_total, wake_at, parent, reason, replays)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " steps_done, error, hint, rows_total, wake_at, parent, reason, replays, concurrency_group, group_limit,"
+    " queued_at, has_place) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 _GO_ON = "UPDATE runs SET seq=?, steps_done=?, wake_at=? WHERE id=? AND seq=?"
 _CHANGE = (
-    "UPDATE runs SET seq=?, steps_done=?, wake_at=?, status=?, ended_at=?, error=?, hint=?, reason=?"
-    " WHERE id=? AND seq=?"
+    "UPDATE runs SET seq=?, steps_done=?, wake_at=?, status=?, ended_at=?, error=?, hint=?, reason=?,"
+    " queued_at=?, has_place=? WHERE id=? AND seq=?"
 )
 _POSTPONE = """
 UPDATE waits SET poll_at=to_be.poll_at, polls=to_be.polls
@@ -110,7 +110,16 @@ def _update_run(connection: sqlite3.Connection, change: Append) -> bool:
         updated = connection.execute(_GO_ON, (*progress, change.run_id, change.after_seq))
     else:
         words = (writable(s.error), writable(s.hint), writable(s.reason))
-        values = (*progress, s.status.value, stamp(s.ended_at), *words, change.run_id, change.after_seq)
+        place = (stamp(s.queued_at), s.has_place)
+        values = (
+            *progress,
+            s.status.value,
+            stamp(s.ended_at),
+            *words,
+            *place,
+            change.run_id,
+            change.after_seq,
+        )
         updated = connection.execute(_CHANGE, values)
     return updated.rowcount == 1
 
@@ -120,7 +129,8 @@ def _insert_run(connection: sqlite3.Connection, s: Summary) -> None:
         *(s.id, s.key, writable(s.name), s.pipeline, s.definition, s.status.value),
         *(stamp(s.created_at), stamp(s.ended_at), s.seq, s.steps_total, s.steps_done),
         *(writable(s.error), writable(s.hint), s.rows_total, stamp(s.wake_at), s.parent),
-        *(writable(s.reason), s.replays),
+        *(writable(s.reason), s.replays, s.group and writable(s.group), s.group_limit),
+        *(stamp(s.queued_at), s.has_place),
     )
     try:
         connection.execute(_INSERT_RUN, values)

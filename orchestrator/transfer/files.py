@@ -67,6 +67,19 @@ class Files:
         else:
             await self._uploader.put_parts(file.path, urls, stamp=stamp, on_progress=on_progress)
 
+    async def size(self, path: Path) -> int:
+        """Bytes of a file, looked up off the event loop. Raises TransferError."""
+        return (await self._uploader.stamp(path)).size
+
+    async def send(
+        self, path: Path, urls: Sequence[str], on_progress: OnProgress, *, content_type: str | None = None
+    ) -> None:
+        """Send the file, in as many equal parts as there are URLs, to URLs that were signed without its MD5.
+
+        `content_type` is the one that they were signed with; None: without any. Raises TransferError.
+        """
+        await self._uploader.put_parts(path, urls, content_type=content_type, on_progress=on_progress)
+
     async def download(self, url: str, to: Path, *, size: int | None, on_progress: OnProgress) -> int:
         """Fetch to a temporary name, rename at the end; bytes written. Raises TransferError."""
         done = await self._downloader.download(url, to, expected_size=size, on_progress=on_progress)

@@ -119,7 +119,7 @@ async def engine(folder: Path, runs: int) -> Measured:
 def nothing_around() -> Surroundings:
     """Steps that do nothing need neither the API nor files."""
 
-    async def post_json(url: str, message: object) -> int:
+    async def post_json(url: str, message: object, headers: object) -> int:
         return 204
 
     return Surroundings(cast("MetaStudio", None), cast("Transfers", None), lambda _: None, post_json)

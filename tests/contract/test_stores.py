@@ -16,6 +16,7 @@ from orchestrator.store.base import (
     ConflictError,
     DefinitionLostError,
     NewChild,
+    Queued,
     Row,
     RunFilter,
     Store,
@@ -469,3 +470,34 @@ async def test_what_an_unfinished_run_needs_is_kept(store: Store) -> None:
         await store.append(changing(name, 2, RunStatus.FAILED, ended_at=old))
     assert await prune(store, NOW) == 6
     assert await left(store) == set()
+
+
+async def test_a_line_is_kept_in_the_order_in_which_it_formed(store: Store) -> None:
+    """Places are counted by group; those in line come by the time they queued, then by id, a page at a time."""
+    live: dict[str, Any] = {"group": "live 1", "group_limit": 2}
+    for name, queued_s in (("a", None), ("b", 30), ("c", 10), ("d", 10), ("e", 20)):
+        queued_at = None if queued_s is None else NOW + timedelta(seconds=queued_s)
+        await store.append(first(name, **live, queued_at=queued_at, has_place=queued_at is None))
+    await store.append(first("other", group="live 2", queued_at=NOW))
+    await store.append(first("free"))
+    queue = await store.queue("live 1", limit=2)
+    assert queue.taken == 1
+    assert queue.line == [Queued(RunId(name), NOW + timedelta(seconds=10), 2) for name in ("c", "d")]
+    rest = await store.queue("live 1", after=queue.line[-1])
+    assert [one.run_id for one in rest.line] == ["e", "b"]
+    assert sorted(await store.queues()) == ["live 1", "live 2"]
+
+
+async def test_who_begins_leaves_the_line_and_who_ends_gives_the_place_away(store: Store) -> None:
+    """With the change of the run itself; its group stays what it was."""
+    await store.append(first("a", status=RunStatus.CREATED, group="g", queued_at=NOW))
+    started = ev.Event(RunId("a"), 2, NOW, ev.RunStarted())
+    await store.append(Append(RunId("a"), 1, [started], summary("a", 2, has_place=True), RunStatus.CREATED))
+    assert (await store.queue("g")).taken == 1
+    assert await store.queues() == []
+    ended = ev.Event(RunId("a"), 3, NOW, ev.RunFailed(ev.ErrorInfo("x")))
+    await store.append(Append(RunId("a"), 2, [ended], summary("a", 3, RunStatus.FAILED), RunStatus.RUNNING))
+    assert (await store.queue("g")).taken == 0
+    known = await store.summary(RunId("a"))
+    assert known is not None
+    assert (known.group, known.queued_at, known.has_place) == ("g", None, False)

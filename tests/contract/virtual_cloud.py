@@ -34,6 +34,7 @@ from orchestrator.steps.base import Surroundings, kinds
 from orchestrator.store.memory import MemoryStore
 from orchestrator.transfer.digest import Digest
 from orchestrator.transfer.files import HashedFile
+from orchestrator.transfer.parts import split
 from orchestrator.transfer.upload import OnProgress
 from tests.simulation.loop import VirtualLoop, run_virtual
 
@@ -92,6 +93,16 @@ class Files:
     async def upload(self, file: HashedFile, urls: Any, on_progress: OnProgress) -> None:
         self.cloud.put(urls[0], str(file.path).encode())
 
+    async def size(self, path: Path) -> int:
+        return len(str(path))
+
+    async def send(
+        self, path: Path, urls: Any, on_progress: OnProgress, *, content_type: str | None = None
+    ) -> None:
+        content = str(path).encode()
+        for (offset, length), url in zip(split(len(content), len(urls)), urls, strict=True):
+            self.cloud.send(url, content[offset : offset + length], {"Content-Type": content_type or ""})
+
     async def download(self, url: str, to: Path, *, size: int | None, on_progress: OnProgress) -> int:
         return size or 0
 
@@ -131,13 +142,11 @@ class Cloud:
         self.emulator.set_faults(FaultPlan(rules=(rule,)))
 
     def put(self, url: str, content: bytes) -> None:
+        self.send(url, content, {"Content-MD5": md5_of(content), "Content-Type": "image/png"})
+
+    def send(self, url: str, content: bytes, signed: Mapping[str, str]) -> None:
         parts = urlsplit(url)
-        headers = {
-            "Host": parts.netloc,
-            "Content-MD5": md5_of(content),
-            "Content-Length": str(len(content)),
-            "Content-Type": "image/png",
-        }
+        headers = {"Host": parts.netloc, "Content-Length": str(len(content)), **signed}
         request = served.Request("PUT", f"{parts.path}?{parts.query}", headers, content)
         assert StorageRules(self.emulator).put(request).status == 200
 
@@ -182,7 +191,7 @@ class Cloud:
         return state
 
 
-async def _nobody_listens(url: str, message: Any) -> int:
+async def _nobody_listens(url: str, message: Any, headers: Any) -> int:
     raise AssertionError("no step here sends a webhook")
 
 

@@ -13,6 +13,7 @@ from orchestrator.domain.decide import (
     Decision,
     FanOut,
     LookUp,
+    Perform,
     Policy,
     SpawnChildren,
     StepAction,
@@ -33,6 +34,8 @@ EARLIER = RunId("earlier")
 #: `make` starts a job that can be called off, `put` makes a thing in two parts, `wait` waits for a job, `fetch` leaves
 #: a file. All of them are kinds of this world only.
 POLICY = Policy(callable_off={"make": "job_id", "wait": None}, patience_s=300)
+#: What a step runs that is done by a run of its own.
+SUB = Pipeline("sub")
 #: A person has to look; what a look-up says that cannot tell.
 CANNOT_TELL = "CANNOT_TELL"
 OPEN = frozenset({StepStatus.RUNNING, StepStatus.SENT, StepStatus.UNKNOWN, StepStatus.WAITING})
@@ -54,8 +57,8 @@ def pipeline(pick: Pick[Any]) -> Pipeline:
 def _step(step_id: StepId, before: Sequence[Step], pick: Pick[Any]) -> Step:
     needs = {step.id for step in before if pick([False, False, True])}
     jobs = [step.id for step in before if step.uses == "make" and step.foreach is None]
-    files = [step.id for step in before if step.uses == "fetch"]
-    uses = pick(["make", "put", "fetch", "approve", *(["wait"] * 3 if jobs else [])])
+    files = [step.id for step in before if step.uses == "fetch" and step.foreach is None]
+    uses = pick(["make", "put", "fetch", "approve", "run", *(["wait"] * 3 if jobs else [])])
     with_: dict[str, Any] = {}
     if uses == "wait":
         maker = pick(jobs)
@@ -79,7 +82,8 @@ def _step(step_id: StepId, before: Sequence[Step], pick: Pick[Any]) -> Step:
         retry=RetryPolicy(attempts=pick([1, 2, 3])),
         timeout_s=pick([None, 30.0, 3600.0]),
         continue_on_error=pick([False, False, True]),
-        foreach=pick([None, None, None, None, [1, 2]]) if uses in {"put", "fetch"} else None,
+        foreach=pick([None, None, None, None, [1, 2]]) if uses in {"put", "fetch", "run"} else None,
+        pipeline=SUB if uses == "run" else None,
     )
 
 
@@ -146,6 +150,8 @@ class Facts:
         self.refused: set[str] = set()
         #: Child runs of steps with items: under way, or how they ended.
         self.children: dict[str, str] = {}
+        #: Those that were told to end because their step had no more time.
+        self.given_up: set[str] = set()
         #: Outcomes of attempts that the engine has dropped; they may still come.
         self.strays: list[ev.EventBody] = []
         #: Every change of a status: from, to, and the event that brought it.
@@ -287,7 +293,10 @@ class Facts:
             self._object_to_leftovers()
 
     def _object_to_leftovers(self) -> None:
-        assert not self.open_children(), "child runs go on after their parent was cancelled"
+        # One whose step has run out of time has been told to end.
+        ending = {child for child, status in self.children.items() if status == "ending"}
+        left = set(self.open_children()) - (ending & self.given_up)
+        assert not left, "child runs go on after their parent was cancelled"
         for request in self.requests:
             ours = request.step not in self.last and not (request.settled_by_person or request.forgotten)
             if ours and request.made is not None and self.state.steps[request.step].unresolved_at is None:
@@ -308,8 +317,9 @@ class Facts:
             if state.status is RunStatus.PAUSED:
                 assert isinstance(action, LookUp | Check), f"{action} in a paused run"
             elif state.status is RunStatus.CANCELLING and step_id not in self.last:
-                # Whether its items have begun is found out by beginning them.
-                assert isinstance(action, LookUp | CallOff | FanOut), f"{action} in a run being cancelled"
+                # Whether a child run has begun is found out by beginning it.
+                found_out = action.step.has_child_run and isinstance(action, FanOut | Perform)
+                assert found_out or isinstance(action, LookUp | CallOff), f"{action} in a run being cancelled"
             else:
                 assert not isinstance(action, CallOff), f"{action} without a wish"
         if state.status is RunStatus.RUNNING:

@@ -119,7 +119,7 @@ class Process(Facts):
             case Perform():
                 self._perform(work, action)
             case FanOut():
-                self._fan_out(action)
+                self._begin_child(action)
             case LookUp():
                 self._look_up(work, action)
             case Check():
@@ -131,7 +131,9 @@ class Process(Facts):
 
     def _perform(self, work: Work, action: Perform) -> None:
         step, attempt = action.step, action.attempt
-        if step.uses == "wait":
+        if step.pipeline is not None:
+            self._begin_child(action)
+        elif step.uses == "wait":
             self._ends(work, self._waiting(step, attempt, action.params["job_id"]))
         elif step.uses == "approve":
             self._ends(work, self._waiting(step, attempt, "approval"))
@@ -222,15 +224,16 @@ class Process(Facts):
             check_every_s=every_s,
         )
 
-    def _fan_out(self, action: FanOut) -> None:
+    def _begin_child(self, action: FanOut | Perform) -> None:
         """Its child run is known by the step: an interrupted attempt's is taken up, and a failed one goes on."""
-        work, child = self.work[action.step.id], f"items of {action.step.id}"
+        work, child = self.work[action.step.id], f"run of {action.step.id}"
         if child not in self.children:
             self.children[child] = "under way"
             if self.pick([True, False]):
                 return  # it is there, and this process does not know yet
-        elif self.children[child] == "failed":
+        elif self.children[child] in {"failed", "cancelled"}:
             self.children[child] = "under way"
+            self.given_up.discard(child)
         self._ends(work, self._waiting(action.step, action.attempt, child, every_s=30.0))
 
     def _look_up(self, work: Work, action: LookUp) -> None:
@@ -267,22 +270,27 @@ class Process(Facts):
             work.began_at = self.now
             work.answer = self.jobs.get(correlation) or self.children.get(correlation) or "waiting"
             return
-        if self.pick([False, False, False, True]):
+        # Of a child run the store tells, and without that nothing goes on.
+        if step.pipeline is None and self.pick([False, False, False, True]):
             again_at = self.now + timedelta(seconds=10)
             self._ends(work, ev.StepChecked(step.id, attempt, action.hints, again_at, conclusive=False))
         elif work.answer in {"waiting", "under way", "ending"}:
-            every_s = self.state.steps[step.id].check_every_s
+            every_s, until = self.state.steps[step.id].check_every_s, self.state.steps[step.id].deadline_at
+            if step.pipeline is not None and until is not None and until <= self.now:
+                self.children[correlation] = "ending"
+                self.given_up.add(correlation)
             again_at = None if every_s is None else self.now + timedelta(seconds=every_s)  # type: ignore[assignment] # no check is asked for
             self._ends(work, ev.StepChecked(step.id, attempt, action.hints, again_at))
         elif work.answer in {"SUCCEED", "succeeded"}:
-            self._ends(work, ev.StepSucceeded(step.id, attempt, {"job_id": correlation}))
+            outputs = {"job_id": correlation} if step.foreach is None else {"results": [], "total": 2}
+            self._ends(work, ev.StepSucceeded(step.id, attempt, outputs))
         else:
             self._ends(work, ev.StepFailed(step.id, attempt, ev.ErrorInfo(f"it ended as {work.answer}")))
 
     def _call_off(self, action: CallOff) -> None:
         step, called = action.step, action.correlation
         if called in self.children:
-            self._call_off_items(action)
+            self._call_off_child(action)
             return
         if self.jobs.get(called) == "waiting":
             if self.pick([True, True, False]):
@@ -292,12 +300,12 @@ class Process(Facts):
         if self.pick([True, True, True, False]):  # else: done, and the answer is still on its way
             self._ends(self.work[step.id], ev.StepCancelled(step.id, action.attempt, "called off"))
 
-    def _call_off_items(self, action: CallOff) -> None:
-        """They end by themselves; until then it is asked for now and then."""
+    def _call_off_child(self, action: CallOff) -> None:
+        """It ends by itself; until then it is asked for now and then."""
         step, child = action.step, action.correlation
         work = self.work[step.id]
         if child not in self.open_children():
-            self._ends(work, ev.StepCancelled(step.id, action.attempt, "its items are over"))
+            self._ends(work, ev.StepCancelled(step.id, action.attempt, "the run is over"))
             return
         self.children[child] = "ending"
         again_at = self.now + timedelta(seconds=30)

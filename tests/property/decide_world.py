@@ -31,7 +31,8 @@ class World(Process):
 
     def begin(self) -> None:
         """The run is created; as a replay it keeps some of an earlier one's work."""
-        created = ev.RunCreated("n", "p", DefinitionHash("d"), RunKey("k"), {}, out="/a")
+        group = self.pick([None, None, "live"])
+        created = ev.RunCreated("n", "p", DefinitionHash("d"), RunKey("k"), {}, out="/a", group=group)
         match self.pick(["run", "run", "not yet", "replay"]):
             case "run":
                 self.turn(lambda _: [created])
@@ -46,7 +47,8 @@ class World(Process):
         for step in self.state.pipeline.steps:
             if all(need in kept for need in step.needs) and step.if_ is None and self.pick([False, True]):
                 kept[step.id] = ev.StepReused(step.id, EARLIER, self._outputs_of(step, f"old-{step.id}"))
-        self.turn(lambda _: [created, ev.RunStarted(), *kept.values()])
+        begun = [ev.RunStarted()] if group is None else []
+        self.turn(lambda _: [created, *begun, *kept.values()])
 
     def pass_time(self, seconds: float) -> None:
         """Timers that come due meanwhile ring on the way, when the process lives."""

@@ -21,16 +21,16 @@ _FOLDED = (
 
 
 async def findings(
-    world: World, *, timeouts: bool = False, cancelled: Collection[RunId] = frozenset(), items: int = 0
+    world: World, *, timeouts: bool = False, cancelled: Collection[RunId] = frozenset(), more_assets: int = 0
 ) -> list[str]:
     """What is wrong, in words; nothing, usually.
 
-    `timeouts`: the pipeline's own time limits may end runs. `cancelled`: runs that have to have been. `items`: assets
+    `timeouts`: the pipeline's own time limits may end runs. `cancelled`: runs that have to have been. `more_assets`: those
     that a row makes besides its own.
     """
     runs = await world.runs()
     found = [
-        *_made_twice_or_lost(world, runs, items),
+        *_made_twice_or_lost(world, runs, more_assets),
         *_left_behind(world),
         *(f"{run.id} ({run.name}) is {run.status}" for run in runs if not run.status.over),
     ]
@@ -51,14 +51,14 @@ async def findings(
     return found
 
 
-def _made_twice_or_lost(world: World, runs: Sequence[Summary], items: int) -> Iterator[str]:
+def _made_twice_or_lost(world: World, runs: Sequence[Summary], more_assets: int) -> Iterator[str]:
     totals = world.totals()
     if totals["duplicates_total"]:
         yield f"made twice: {totals['duplicates']}"
     rows = [run for run in runs if run.rows_total is None and run.pipeline == PIPELINE]
     done = sum(run.status is RunStatus.SUCCEEDED for run in rows)
     for kind, count in totals["totals"].items():
-        each = 1 + items if kind == "assets" else 1
+        each = 1 + more_assets if kind == "assets" else 1
         if not done * each <= count <= len(rows) * each:
             yield f"{count} {kind} of {len(rows)} rows, {done} of which succeeded"
 
@@ -145,8 +145,8 @@ def _to_blame(state: RunState, world: World) -> bool:
     failed = next(step for step in state.steps.values() if step.status is StepStatus.FAILED)
     job_failed = world.network.weather.job_failed > 0 and failed.correlation is not None
     used_up = failed.attempt - failed.attempts_before >= ATTEMPTS
-    # Items have runs of their own, which are looked at as well.
-    items_failed = failed.error is not None and failed.error.code == "ITEMS"
+    # Items and sub-pipelines have runs of their own, which are looked at as well.
+    items_failed = failed.error is not None and failed.error.code in {"ITEMS", "SUB_RUN"}
     return job_failed or used_up or items_failed or failed.unknowns >= world.policy.max_unknowns
 
 

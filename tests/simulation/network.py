@@ -19,9 +19,11 @@ from orchestrator.errors import RetryClass
 from orchestrator.metastudio import callbacks
 from orchestrator.metastudio.errors import AnswerLost, ConnectFailed, Executed
 from orchestrator.metastudio.wire import Request, Response
+from orchestrator.transfer.content_type import content_type_of
 from orchestrator.transfer.digest import Digest
 from orchestrator.transfer.errors import TransferError
 from orchestrator.transfer.files import HashedFile
+from orchestrator.transfer.parts import split
 from orchestrator.transfer.upload import OnProgress
 from tests.simulation.loop import VirtualLoop
 
@@ -154,7 +156,7 @@ class SimulatedFiles:
         headers = {
             "Content-MD5": file.digest.md5_base64,
             "Content-Length": str(len(content)),
-            "Content-Type": "image/png",
+            "Content-Type": content_type_of(file.path),
         }
         answer = network.storage.put(_storage_request("PUT", urls[0], headers, content))
         if answer.status != 200:
@@ -162,6 +164,27 @@ class SimulatedFiles:
             raise TransferError(
                 f"The storage answered {answer.status}.", retry=RetryClass.LATER, expired=expired
             )
+        if network.happens(network.weather.lost_after):
+            raise TransferError("The connection was lost.", retry=RetryClass.LATER)
+        on_progress(len(content), len(content))
+
+    async def size(self, path: Path) -> int:
+        return len(str(path).encode())
+
+    async def send(
+        self, path: Path, urls: Sequence[str], on_progress: OnProgress, *, content_type: str | None = None
+    ) -> None:
+        network, content = self.network, str(path).encode()
+        await network.delay(0.5)
+        if network.happens(network.weather.lost_before):
+            raise TransferError("The connection was lost.", retry=RetryClass.LATER)
+        for (offset, length), url in zip(split(len(content), len(urls)), urls, strict=True):
+            headers = {"Content-Length": str(length), "Content-Type": content_type or ""}
+            body = content[offset : offset + length]
+            answer = network.storage.put(_storage_request("PUT", url, headers, body))
+            if answer.status != 200:
+                message = f"The storage answered {answer.status}."
+                raise TransferError(message, retry=RetryClass.LATER, expired=answer.status == 403)
         if network.happens(network.weather.lost_after):
             raise TransferError("The connection was lost.", retry=RetryClass.LATER)
         on_progress(len(content), len(content))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.domain.ids import StepId
-from orchestrator.domain.pipeline import InputSpec, Pipeline, RetryPolicy, RowsSpec, Step
+from orchestrator.domain.pipeline import GroupSpec, InputSpec, Pipeline, RetryPolicy, RowsSpec, Step
 from orchestrator.engine.reception import RowInput, Submission
 
 #: Tries of each step, more than foul weather uses up.
@@ -12,10 +12,18 @@ ATTEMPTS = 20
 PIPELINE = "product-video"
 
 
-def product_video(timeout_s: float | None = None, *, approval: bool = False, items: int = 0) -> Pipeline:
+def product_video(
+    timeout_s: float | None = None,
+    *,
+    approval: bool = False,
+    items: int = 0,
+    nested: bool = False,
+    grouped: bool = False,
+) -> Pipeline:
     """The sample pipeline, as data; `timeout_s` for each of its steps.
 
-    `approval`: somebody has to approve the script. `items`: so many more assets, made by a step with `foreach`.
+    `approval`: somebody has to approve the script. `items`: so many more assets, made by a step with `foreach`. `nested`:
+    one asset more, made by a pipeline of its own. `grouped`: only one of its runs is under way at once.
     """
     retry = RetryPolicy(attempts=ATTEMPTS, backoff_s=1.0, max_backoff_s=20.0)
 
@@ -30,8 +38,16 @@ def product_video(timeout_s: float | None = None, *, approval: bool = False, ite
         asset_type="IMAGE",
         needs=("confirm",),
     )
+    below = Pipeline(
+        f"{PIPELINE}-extra",
+        inputs={"title": InputSpec()},
+        steps=(step("extra", "asset.create", asset_name="${{ inputs.title }}", asset_type="IMAGE"),),
+        outputs={"asset_id": "${{ steps.extra.asset_id }}"},
+    )
+    extra = step("extra", "pipeline.run", file="extra.yaml", inputs={"title": "${{ inputs.title }} extra"})
     return Pipeline(
         PIPELINE,
+        group=GroupSpec("one room") if grouped else None,
         inputs={"title": InputSpec(), "image": InputSpec("file")},
         rows=RowsSpec(),
         steps=(
@@ -45,6 +61,7 @@ def product_video(timeout_s: float | None = None, *, approval: bool = False, ite
             ),
             step("confirm", "file.confirm", ("upload",), file_id="${{ steps.upload.file_id }}"),
             *([replace(more, foreach=list(range(items)), max_parallel=2)] if items else []),
+            *([replace(extra, pipeline=below)] if nested else []),
             step(
                 "script",
                 "script.create",
@@ -85,11 +102,17 @@ def _script() -> dict[str, Any]:
 
 
 def submission(
-    rows: int, *, timeout_s: float | None = None, approval: bool = False, items: int = 0
+    rows: int,
+    *,
+    timeout_s: float | None = None,
+    approval: bool = False,
+    items: int = 0,
+    nested: bool = False,
+    grouped: bool = False,
 ) -> Submission:
     """The sample with a table of `rows` products."""
     return Submission(
-        product_video(timeout_s, approval=approval, items=items),
+        product_video(timeout_s, approval=approval, items=items, nested=nested, grouped=grouped),
         PIPELINE,
         {},
         rows=[

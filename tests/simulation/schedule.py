@@ -43,6 +43,10 @@ class Schedule:
     approval: bool = False
     #: Assets more, each row, made by a step with `foreach`.
     items: int = 0
+    #: One asset more, each row, made by a pipeline of its own.
+    nested: bool = False
+    #: The rows begin one after the other.
+    grouped: bool = False
     #: Seconds that a job waits at the provider before it begins; until then it can be cancelled.
     job_waits_s: float = 1.0
     #: Each process asks for the same runs again, as `orchestrator run` does; False: only the first, as with a daemon.
@@ -58,7 +62,7 @@ class Schedule:
     @classmethod
     def drawn(cls, seed: int, rows: int | None = None) -> "Schedule":
         """A schedule of the kind and the measure that its seed draws; `rows` None: as many as it draws."""
-        chance = Random(f"schedule {seed}")
+        chance, other = Random(f"schedule {seed}"), Random(f"pipeline {seed}")
         few = chance.choice((1, 1, 1, 2, 3))
         drawn = cls(
             seed,
@@ -68,6 +72,8 @@ class Schedule:
             stops=chance.choice((0.0, 0.0, 0.3)),
             asks_again=chance.random() < 0.5,
             items=chance.choice((0, 0, 0, 2)),
+            nested=other.random() < 0.25,
+            grouped=other.random() < 0.2,
         )
         if seed % 2:
             return drawn
@@ -160,7 +166,14 @@ class Course:
 
     def _wanted(self) -> Submission:
         wish = self.schedule
-        return submission(wish.rows, timeout_s=wish.timeout_s, approval=wish.approval, items=wish.items)
+        return submission(
+            wish.rows,
+            timeout_s=wish.timeout_s,
+            approval=wish.approval,
+            items=wish.items,
+            nested=wish.nested,
+            grouped=wish.grouped,
+        )
 
     # Interruptions
 
@@ -238,7 +251,7 @@ async def _report(course: Course, broke_off: str, *, traced: bool) -> Report:
         world,
         timeouts=schedule.timeout_s is not None,
         cancelled=course.person.cancelled,
-        items=schedule.items,
+        more_assets=schedule.items + schedule.nested,
     )
     types = [event.body.TYPE for run in await world.runs() for event in await world.disk.journal(run.id)]
     return Report(

@@ -326,5 +326,5 @@ def _address(run_id: RunId) -> CallbackAddress:
     return CallbackAddress(f"http://public.invalid/callbacks/video/{run_id}", key)
 
 
-async def _no_webhooks(url: str, message: Any) -> int:
+async def _no_webhooks(url: str, message: Any, headers: Any) -> int:
     raise AssertionError("the sample sends no webhook")

@@ -112,3 +112,10 @@ def test_redactor_survives_anything() -> None:
     shown = Redactor(["a", ""])(None, "info", {"event": "a cat", "cycle": cycle})
     assert shown["event"] == "a cat"
     assert shown["cycle"]["1"] == "b'bytes'"
+
+
+def test_secrets_are_hidden_however_they_are_written() -> None:
+    """As addresses and JSON write them, too."""
+    hide = Redactor(['the "véry"/secret'])
+    for spelling in ('the "véry"/secret', "the%20%22v%C3%A9ry%22%2Fsecret", 'the \\"v\\u00e9ry\\"/secret'):
+        assert hide.text(f"<{spelling}>") == f"<{HIDDEN}>"

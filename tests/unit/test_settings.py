@@ -100,10 +100,46 @@ def test_secrets_from_files() -> None:
     assert settings.auth.sk == SecretStr("file-sk")
     assert [key.get_secret_value() for key in settings.public.callback_keys] == ["one-key", "two-key"]
     assert settings.origins["public.callback_keys"] == "ORCHESTRATOR_PUBLIC__CALLBACK_KEYS_FILE"
-    assert sorted(settings.secrets()) == ["AK", "file-sk", "one-key", "two-key"]
+    assert sorted(settings.secret_values()) == ["AK", "file-sk", "one-key", "two-key"]
     assert problems(environ={"ORCHESTRATOR_AUTH__SK_FILE": "nowhere"})[0].startswith(
         "ORCHESTRATOR_AUTH__SK_FILE: "
     )
+
+
+def test_secrets_for_inputs_go_by_their_names() -> None:
+    """From the environment, from a file, from the config file; capitals make no difference, none is shown."""
+    Path("token").write_text("from-a-file\n")
+    settings = load(
+        "secrets: {Key: in-the-config-file, other_file: token}\n",
+        {"ORCHESTRATOR_SECRETS__TEAM": "in-the-environment", "ORCHESTRATOR_SECRETS__TOKEN_FILE": "token"},
+    )
+    assert {name: value.get_secret_value() for name, value in settings.secrets.items()} == {
+        "key": "in-the-config-file",
+        "other": "from-a-file",
+        "team": "in-the-environment",
+        "token": "from-a-file",
+    }
+    assert settings.shown()["secrets.team"] == "***"
+    assert "in-the-environment" in settings.secret_values()
+    assert "in-the-" not in f"{settings!r} {settings.shown()}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("secrets: {pin: hush}", "pin should have 8 characters or more"),
+        ("secrets: {no name: hush-hush}", "the name 'no name' should be letters"),
+        ("secrets: {a: hush-hush, A: hush-hush}", "a stands twice, with other capitals"),
+        ("secrets: {a: 12345678}", "my.yaml:1:11: secrets.a: Input should be a valid string"),
+        ("secrets: hush-hush", "my.yaml:1:1: secrets is a group of settings"),
+        ("secrets_file: nowhere", "my.yaml:1:1: there is no setting secrets_file"),
+    ],
+)
+def test_secrets_that_cannot_serve(text: str, said: str) -> None:
+    """Each refusal says why and never repeats the value."""
+    (problem,) = problems(text)
+    assert said in problem
+    assert "hush" not in problem
 
 
 def test_sdk_names_serve_as_one() -> None:

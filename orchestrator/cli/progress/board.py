@@ -14,7 +14,7 @@ from orchestrator.domain.ids import DefinitionHash, RunId, StepId
 from orchestrator.domain.pipeline import Pipeline
 from orchestrator.domain.run import RunState, RunStatus
 from orchestrator.engine.control import APPROVE, unknown
-from orchestrator.engine.loading import load_state
+from orchestrator.engine.loading import load_pipeline, load_state
 from orchestrator.server.waiting import NoInsight, Reasons
 from orchestrator.store.base import RunFilter, Store, Summary
 
@@ -55,6 +55,8 @@ class Board:
         self._store = store
         self._pipelines: MutableMapping[DefinitionHash, Pipeline] = {}
         self._over: dict[RunId, RunStatus] = {}
+        #: What steps wait for: a part of a run that is counted itself.
+        self._parts: set[RunId] = set()
         self._foreign: set[RunId] = set()
         self._looks_for_s, self._foreground = looks_for_s, foreground
         #: Steps of which it was told that they look for what a lost request made.
@@ -104,7 +106,7 @@ class Board:
             return None
         if isinstance(event.body, ev.RunResumed):
             self._reopen(event.run_id)
-        state = self.runs.get(event.run_id) or self._newborn(event)
+        state = self.runs.get(event.run_id) or await self._newborn(event)
         if state is None or event.seq > state.seq + 1:
             # Begun before this board, or events were dropped because somebody was slow: the journal has it all.
             state = await self._from_journal(event.run_id)
@@ -140,11 +142,12 @@ class Board:
             what += " (stop this one with Ctrl-C before, and give its command again afterwards)"
         return Told(state.name, step_id, what, Tone.NOTABLE)
 
-    def _newborn(self, event: Event) -> RunState | None:
+    async def _newborn(self, event: Event) -> RunState | None:
         body = event.body
         if not isinstance(body, ev.RunCreated) or body.parent != self.root.id:
             return None
-        return RunState(event.run_id, self.root.pipeline)
+        # A row has its table's pipeline, what a step waits for one of its own.
+        return RunState(event.run_id, await load_pipeline(self._store, body.definition, self._pipelines))
 
     async def _from_journal(self, run_id: RunId) -> RunState | None:
         if run_id in self._foreign or run_id in self._over:
@@ -184,20 +187,25 @@ class Board:
 
     def _place(self, state: RunState) -> None:
         self.runs[state.id] = state
+        if state.is_of_step and state.id != self.root.id:
+            self._parts.add(state.id)
         if state.status.over:
             self._end(state.id, state.status)
             if self.total > _KEPT:
                 del self.runs[state.id]
 
     def _end(self, run_id: RunId, status: RunStatus) -> None:
-        self._over[run_id] = status
-        self._count(status, 1)
+        if run_id not in self._over:
+            self._over[run_id] = status
+            self._count(run_id, status, 1)
 
     def _reopen(self, run_id: RunId) -> None:
         if (status := self._over.pop(run_id, None)) is not None:
-            self._count(status, -1)
+            self._count(run_id, status, -1)
 
-    def _count(self, status: RunStatus, by: int) -> None:
+    def _count(self, run_id: RunId, status: RunStatus, by: int) -> None:
+        if run_id in self._parts:
+            return
         if status is RunStatus.SUCCEEDED:
             self.succeeded += by
         else:

@@ -205,10 +205,11 @@ def _show_progress(
 
 
 def _begin_pages(moment: Moment, asset: Asset, file: File) -> None:
-    count = _slides(file)
+    count, words = _slides(file), _words(file)
     for number in range(1, min(count, _MAX_PAGES) + 1):
-        text = f"{number} / {count}"
-        _add_made(moment, asset, "PAGE", f"page-{number}.png", {"title": asset.name, "text": text})
+        title, text = words[number - 1] if words else ("", "")
+        shown = {"title": title or asset.name, "text": f"{text}\n\n{number} / {count}".strip()}
+        _add_made(moment, asset, "PAGE", f"page-{number}.png", shown)
 
 
 def _end_pages(moment: Moment, asset: Asset, file: File) -> dict[str, Any]:
@@ -250,8 +251,15 @@ def _published(file: File, at: datetime) -> File:
     return replace(file, state=FileState.CREATED, updated_at=at)
 
 
+def _words(file: File) -> tuple[tuple[str, str], ...]:
+    """Title and text of each slide; empty for what is no presentation of today."""
+    return (file.segments[0].slides or ()) if len(file.segments) == 1 else ()
+
+
 def _slides(file: File) -> int:
-    """How many slides a file has: derived from its bytes, of which only the digest is at hand."""
+    """How many slides a file has; of one that is no presentation of today some number, by its digest."""
+    if words := _words(file):
+        return len(words)
     digest = file.md5 or "".join(segment.md5_hex for segment in file.segments)
     return 1 + sum(digest.encode()) % 8
 

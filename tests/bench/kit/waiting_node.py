@@ -244,7 +244,7 @@ class Node:
         return {"text": text.getvalue()}
 
 
-async def _never(url: str, message: object) -> int:
+async def _never(url: str, message: object, headers: object) -> int:
     return 204
 
 

@@ -34,20 +34,29 @@ class Book:
         self._states: dict[str, RunState] = {}
 
     async def begin(
-        self, run_id: str, rows: Iterable[str] | None = None, *, shared: Mapping[str, RunId] | None = None
+        self,
+        run_id: str,
+        rows: Iterable[str] | None = None,
+        *,
+        shared: Mapping[str, RunId] | None = None,
+        parent: str | None = None,
     ) -> RunState:
-        """A run, with `rows` one that has a table; with `shared` one whose rows all have runs already."""
+        """A run, with `rows` one that has a table; with `shared` one whose rows all have runs already.
+
+        `parent`: the run of whose step it is a part.
+        """
         state = self._states[run_id] = RunState(RunId(run_id), self.pipeline)
         known = dict(shared or {})
         names = list(known) if known else None if rows is None else list(rows)
         await self.store.put_definition(self.pipeline.hash, canonical_json(self.pipeline.to_json()))
         created = ev.RunCreated(
-            name="cups",
-            pipeline="cups",
+            name=self.pipeline.name,
+            pipeline=self.pipeline.name,
             definition=self.pipeline.hash,
             key=RunKey(run_id),
             inputs={},
             rows_total=None if names is None else len(names),
+            parent=None if parent is None else RunId(parent),
         )
         table = [
             Row(n, name, RunKey(f"{run_id}-{name}"), {}, {}, known.get(name))

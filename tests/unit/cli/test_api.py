@@ -72,7 +72,7 @@ def test_the_list_has_every_operation(capsys: Output) -> None:
         "step": "asset.create",
         "does": "creates",
     }
-    assert listed[1]["step"] == "api.list_assets"
+    assert listed[1]["step"] == "asset.list"
 
 
 def test_the_list_is_of_one_category_and_the_own_region(
@@ -122,7 +122,7 @@ def test_an_operation_is_explained(capsys: Output) -> None:
         "create_product: Create a product\n",
         "  POST /v1/{project_id}/products\n",
         "4 calls per second in cn-north-4",
-        "api.create_product\n",
+        "product.create\n",
         "  name*                   string\n",
         "list of strings (at most 16 characters); at most 50",
         "    asset_type            string; one of IMAGE, VIDEO, AUDIO\n",

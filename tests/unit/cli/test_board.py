@@ -191,3 +191,20 @@ def test_each_kind_of_event_has_its_words(body: ev.EventBody, what: str, tone: T
     line = told("cup", Event(RunId("a"), 1, BEGAN_AT, body))
     assert line is not None
     assert (line.what, line.tone) == (what, tone)
+
+
+async def test_the_run_of_a_sub_pipeline_shows_with_steps_of_its_own(book: Book) -> None:
+    """It is a part of the run that is counted, and no second one."""
+    await book.begin("a")
+    board = await Board.load(book.store, RunId("a"))
+    below = Book(book.store, Pipeline("below", steps=(Step(MAKE, "sleep"), Step(StepId("own"), "sleep"))))
+    await below.begin("b", parent="a")
+    await below.write("b", ev.StepIntended(StepId("own"), 1), ev.StepSucceeded(StepId("own"), 1, {}))
+    await below.write("b", ev.RunSucceeded({}))
+    lines = [await board.take(event) for event in below.published]
+    assert [line for line in lines if line is not None] == [
+        Told("below", "", "started"),
+        Told("below", "own", "succeeded", Tone.GOOD),
+        Told("below", "", "succeeded", Tone.GOOD),
+    ]
+    assert (board.total, board.succeeded, len(board.under_way)) == (1, 0, 1)

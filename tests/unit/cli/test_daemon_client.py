@@ -46,6 +46,16 @@ async def test_what_a_daemon_shows_arrives_whole(client: DaemonClient, watched: 
     assert await client.run(A) == await watched.run(A)
     assert await client.events(A, 2) == await watched.events(A, 2)
     assert await client.run(RunId("no/body?")) is None
+    assert await client.rows(A, 0, 10) is None
+    await watched.book.begin("03c", rows=["blue", "red"])
+    await watched.book.bear("03c", "03d", 0)
+    await watched.book.write("03d", ev.RunStarted(), ev.RunPaused("No clay left."))
+    table = await client.rows(RunId("03c"), 0, 10)
+    assert table is not None
+    ours = await watched.rows(RunId("03c"), 0, 10)
+    assert ours is not None
+    assert table.rows == ours.rows
+    assert [(row.name, row.status) for row in table.rows] == [("blue", RunStatus.PAUSED), ("red", None)]
 
 
 async def test_what_happens_is_streamed(client: DaemonClient, watched: Watched) -> None:

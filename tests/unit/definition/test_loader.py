@@ -102,7 +102,7 @@ steps:
 """)
     assert pipeline is None
     assert [str(problem) for problem in problems] == [
-        "p.yaml:3:17: D203 inputs.title has to be one of string, text, ssml, integer, number, boolean, choice, list, map, file, asset, timbre (did you mean 'string'?)",
+        "p.yaml:3:17: D203 inputs.title has to be one of string, text, ssml, integer, number, boolean, choice, list, map, date, secret, file, files, table, slides, asset, timbre (did you mean 'string'?)",
         "p.yaml:6:11: D301 there is no step kind 'thing.mak' (did you mean 'thing.make'?)",
         "p.yaml:9:23: D403 there is no input 'titel' (did you mean 'title'?)",
     ]

@@ -349,3 +349,54 @@ def test_other_files_are_taken_as_they_are(
     made, _ = check(f"pipeline: p\ninputs: {{i: {{type: file, accept: {accept}}}}}\n" + _ANY)
     assert made is not None
     assert prepare(made, {"i": name}, region="cn-north-4").inputs == {"i": str(tmp_path.resolve() / name)}
+
+
+def test_results_of_an_earlier_run_are_no_columns(
+    pipeline: Callable[[str], Pipeline], tmp_path: Path
+) -> None:
+    """Unless the pipeline uses them: the results of one may be the table of another."""
+    (tmp_path / "t.csv").write_text(
+        "sku,title,run_status,run_error,run_id,video,image\na,x,failed,no,1,v.mp4,a.png\n"
+    )
+    outputs = 'outputs: {video: "${{ inputs.title }}"}\n'
+    prepared = prepare(
+        pipeline(INPUTS + STEPS + outputs), {}, tmp_path / "t.csv", region="cn-north-4", roots=[tmp_path]
+    )
+    assert prepared.rows[0].row == {"sku": "a", "title": "x", "image": "a.png"}
+    assert prepared.table is not None
+    assert (prepared.table.columns, prepared.table.delimiter) == (("sku", "title", "image"), ",")
+    chained = INPUTS + 'rows: {name: "${{ row.run_id }}"}\n' + STEPS + outputs
+    prepared = prepare(pipeline(chained), {}, tmp_path / "t.csv", region="cn-north-4", roots=[tmp_path])
+    assert prepared.rows[0].row == {"sku": "a", "title": "x", "run_id": "1", "image": "a.png"}
+
+
+def test_only_a_workbook_has_sheets(pipeline: Callable[[str], Pipeline], tmp_path: Path) -> None:
+    """`sheet` beside another table is a mistake of the definition; a table given in its place has none to have."""
+    (tmp_path / "t.csv").write_text("title,image\nx,a.png\n")
+    made = pipeline(INPUTS + "rows: {from: t.csv, sheet: Cups}\n" + STEPS)
+    with pytest.raises(DefinitionError) as caught:
+        prepare(made, {}, region="cn-north-4")
+    assert said(caught, tmp_path) == [
+        "p: D602 the table 't.csv' is no workbook and has no sheets (leave `sheet` out)"
+    ]
+    assert len(prepare(made, {}, tmp_path / "t.csv", region="cn-north-4").rows) == 1
+
+
+def test_columns_of_items_have_to_be_there(pipeline: Callable[[str], Pipeline], tmp_path: Path) -> None:
+    """Those that `foreach` uses, too."""
+    (tmp_path / "t.csv").write_text("title,image\nx,a.png\n")
+    made = pipeline(INPUTS + 'rows: {from: t.csv}\nsteps: {a: {uses: any, foreach: "${{ row.parts }}"}}\n')
+    with pytest.raises(DefinitionError, match="uses the column 'parts'"):
+        prepare(made, {}, region="cn-north-4")
+
+
+def test_a_table_full_of_mistakes_is_told_without_near_names(
+    pipeline: Callable[[str], Pipeline], tmp_path: Path
+) -> None:
+    """Every mistake is there; what takes long to find out is only done for the first of them."""
+    lines = "".join(f"x,b{number}.png\n" for number in range(600))
+    (tmp_path / "t.csv").write_text(f"title,image\n{lines}")
+    with pytest.raises(DefinitionError) as caught:
+        prepare(pipeline(INPUTS + STEPS), {}, tmp_path / "t.csv", region="cn-north-4")
+    hints = [problem.suggestion for problem in caught.value.problems]
+    assert (len(hints), bool(hints[0]), bool(hints[-1])) == (600, True, False)

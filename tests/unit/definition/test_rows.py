@@ -134,19 +134,9 @@ def test_rows_know_the_line_in_which_they_begin(tmp_path: Path) -> None:
             ["t.csv:1:1: D601 the encoding is not known (save the table as UTF-8)"],
         ),
         (
-            b"PK\x03\x04rest",
-            "t.csv",
-            ["t.csv:1:1: D602 workbooks are not read yet (save the sheet as CSV UTF-8 and give that file)"],
-        ),
-        (
-            b"anything",
-            "t.xlsx",
-            ["t.xlsx:1:1: D602 workbooks are not read yet (save the sheet as CSV UTF-8 and give that file)"],
-        ),
-        (
             b"a\n1\n",
             "t.parquet",
-            ["t.parquet:1:1: D602 .parquet is not a kind of table (use .csv, .tsv or .jsonl)"],
+            ["t.parquet:1:1: D602 .parquet is not a kind of table (use .csv, .tsv, .xlsx or .jsonl)"],
         ),
         (
             b'{"a": 1}\n[1]\n{"a": NaN}\n{"a": \n{"a": 1, "a": 2}\n',

@@ -77,14 +77,14 @@ class Tenant:
         body = {"asset_name": "Background", "asset_type": "IMAGE", **changes}
         return str(self.ok("POST", "/digital-assets", body)["asset_id"])
 
-    def upload(self, asset_id: str, name: str = "a.png", category: str = "MAIN") -> str:
-        """A confirmed file of the asset, as if its bytes had been stored."""
+    def upload(self, asset_id: str, name: str = "a.png", category: str = "MAIN", **found: Any) -> str:
+        """A confirmed file of the asset, as if its bytes had been stored and `found` in them."""
         data = b"abc"
         file_id = str(self.ok("POST", "/files", file_body(asset_id, data, name, category))["file_id"])
         files = self.emulator.world.files
         file = files.get(file_id)
         assert file is not None
-        segment = Segment(1, len(data), hashlib.md5(data).hexdigest())
+        segment = Segment(1, len(data), hashlib.md5(data).hexdigest(), **found)
         files.put(replace(file, segments=(segment,)))
         self.ok("POST", f"/files/{file_id}/complete", {"state": "CREATED"})
         return file_id

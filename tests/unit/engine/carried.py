@@ -16,6 +16,7 @@ from orchestrator.engine.poller import PollPolicy
 from orchestrator.engine.reception import RowInput, Submission
 from orchestrator.steps.approve import Approve
 from orchestrator.steps.base import Done, Found, Parameters, StepContext, StepKind, Surroundings, Waiting
+from orchestrator.steps.pipeline_run import PipelineRun
 from orchestrator.store.base import RunFilter, Store, Summary, Wait
 from orchestrator.store.memory import MemoryStore
 
@@ -76,6 +77,8 @@ class Carried:
         self.kind = Scripted()
         self.store = store or MemoryStore()
         self.now: datetime | None = None
+        #: Values of secrets, by name.
+        self.secrets: dict[str, str] = {}
         #: So much later it is than the wall clock says.
         self.ahead_s = 0.0
         self.concurrency = 100
@@ -98,8 +101,8 @@ class Carried:
         nothing = cast("Any", None)
         self._engine = Engine(
             self.store,
-            {"kind": self.kind, "approve": Approve()},
-            Surroundings(nothing, nothing, lambda _: None, nothing),
+            {"kind": self.kind, "approve": Approve(), "pipeline.run": PipelineRun()},
+            Surroundings(nothing, nothing, lambda _: None, nothing, secrets=self.secrets),
             settings=EngineSettings(
                 policy=Policy(quiet_time_s=0.01, lookup_every_s=0.001, answer_within_s=0),
                 polls=PollPolicy(first_s=3600.0),

@@ -9,7 +9,7 @@ from orchestrator.domain import events as ev
 from orchestrator.domain.ids import StepId
 from orchestrator.domain.pipeline import Pipeline
 from orchestrator.domain.run import RunState, RunStatus, StepStatus
-from orchestrator.engine.control import ControlError, approving
+from orchestrator.engine.control import ControlError, approving, resuming
 from orchestrator.engine.messages import if_current
 from orchestrator.engine.resumption import resumption
 from tests.unit.domain.plays import Play, made, step
@@ -120,3 +120,21 @@ def test_a_run_that_fails_keeps_the_files_that_it_has() -> None:
     play.happens(*fetched(A), *failed(B), ev.StepIntended(C, 1))
     play.happens(ev.StepFailed(C, 1, ev.ErrorInfo("quota"), held=True), ev.RunPaused("quota"))
     assert again(play.state, "/b") == (C,)
+
+
+def test_a_step_that_cannot_look_for_what_it_made_gets_its_parameters_again() -> None:
+    """Resumed, it would find nothing as long as the step is failed from which its own parameters come."""
+    lost = ev.StepFailed(B, 1, ev.ErrorInfo("there is no 'a'", code="EXPRESSION"), held=True)
+    optional = step(A, "fetch", continue_on_error=True)
+    play = Play(Pipeline("p", steps=(optional, step(B, "make", A), step(C, "make", A))))
+    play.happens(*failed(A), ev.StepIntended(B, 1), lost, ev.RunPaused("B"))
+    (resumed,) = resuming(play.state)
+    assert isinstance(resumed, ev.RunResumed)
+    assert resumed.steps == (A, B)
+    # Held for another reason, it is tried again alone.
+    quota = ev.StepFailed(C, 1, ev.ErrorInfo("no credit"), held=True)
+    play = Play(Pipeline("p", steps=(optional, step(C, "make", A))))
+    play.happens(*failed(A), ev.StepIntended(C, 1), quota, ev.RunPaused("C"))
+    (resumed,) = resuming(play.state)
+    assert isinstance(resumed, ev.RunResumed)
+    assert resumed.steps == (C,)

@@ -131,3 +131,17 @@ async def test_a_run_that_was_forgotten_in_line_takes_nobodys_place(carried: Car
     last = await carried.submit(flow(step("a", value=3)))
     await carried.engine.cancel(first)
     assert (await carried.over(last)).status is RunStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [([StepError("no clay")], "failed a no clay"), ([], "succeeded  ")],
+    ids=["failed", "succeeded"],
+)
+async def test_the_last_steps_know_how_it_went(carried: Carried, failure: list[StepError], told: str) -> None:
+    """In `finally` a run tells how it ends, and what failed and why."""
+    if failure:
+        carried.kind.acts["a"] = failing(*failure)
+    word = step("z", value="${{ run.status }} ${{ run.failed_step }} ${{ run.error }}")
+    await carried.over(await carried.submit(flow(step("a"), finally_=(word,))))
+    assert carried.kind.ran == ["a", f"z:{told}"]

@@ -498,24 +498,16 @@ def _problems(*lines: str) -> list[tuple[int, int, str]]:
 
 
 def test_a_definition_shows_the_place_of_an_unmet_condition() -> None:
-    """Line and column of the field, or of what it is missing in."""
+    """Line and column of the field, or of what it is missing in; those of the whole and of its parts at once."""
     assert _problems(
         "model_asset_type: HUMAN_MODEL_2D",
         "video_config: {codec: H264, bitrate: 900, width: 1920, height: 1080}",
         "shoot_scripts:",
         "  - shoot_script: {text_config: {text: Hi}, background_config: [{background_type: COLOR}]}",
     ) == [
-        (
-            11,
-            71,
-            "shoot_scripts[0].shoot_script.background_config[0]: " + COLOURLESS,
-        )
+        (9, 44, "video_config.bitrate: bitrate of an avatar video has to be 1000 to 8000 kbit/s"),
+        (11, 71, "shoot_scripts[0].shoot_script.background_config[0]: " + COLOURLESS),
     ]
-    assert _problems(
-        "model_asset_type: HUMAN_MODEL_2D",
-        "video_config: {codec: H264, bitrate: 900, width: 1920, height: 1080}",
-        "shoot_scripts: [{shoot_script: {text_config: {text: Hi}}}]",
-    ) == [(9, 44, "video_config.bitrate: bitrate of an avatar video has to be 1000 to 8000 kbit/s")]
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,12 @@ from orchestrator.server.reads import (
     TOP_LEVEL,
     EventView,
     LiveRunReader,
+    RowResult,
     RunDetail,
     RunQuery,
     RunSummary,
     StepView,
+    TableResults,
 )
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -44,6 +46,7 @@ class Runs:
     listening: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     broken: Exception | None = None
+    tables: dict[str, list[RowResult]] = field(default_factory=dict)
 
     async def runs(
         self, query: RunQuery, *, cursor: str | None = None, limit: int = 50
@@ -55,6 +58,10 @@ class Runs:
 
     async def run(self, run_id: RunId) -> RunDetail | None:
         return self.found.get(run_id)
+
+    async def rows(self, run_id: RunId, start: int, limit: int) -> TableResults | None:
+        rows = self.tables.get(run_id)
+        return None if rows is None else TableResults(("sku",), ("video",), rows[start : start + limit])
 
     async def events(self, run_id: RunId, after_seq: int) -> Sequence[EventView]:
         return [event for event in self.journal if event.run_id == run_id and event.seq > after_seq]
@@ -171,6 +178,20 @@ async def test_run(http: aiohttp.ClientSession, server: AdminServer) -> None:
     assert (status, body["steps"][0]["uses"], body["steps"][0]["outputs"]["size"]) == (200, "download", 2560)
     status, body, _ = await fetch(http, server, "api/v1/runs/r2")
     assert (status, body["error"]["code"]) == (404, "not-found")
+
+
+async def test_rows(http: aiohttp.ClientSession, server: AdminServer, reader: Runs) -> None:
+    """A table's rows come a page at a time, with what came of them; a run without a table has none."""
+    done = RowResult(1, "b", {"sku": "B"}, RunId("r3"), RunStatus.SUCCEEDED, {"video": "b.mp4"})
+    reader.tables["r1"] = [RowResult(0, "a", {"sku": "A"}), done]
+    status, body, _ = await fetch(http, server, "api/v1/runs/r1/rows?start=1&limit=1")
+    assert (status, body["columns"], body["outputs"]) == (200, ["sku"], ["video"])
+    assert [(row["cells"], row["status"], row["outputs"]) for row in body["rows"]] == [
+        ({"sku": "B"}, "succeeded", {"video": "b.mp4"})
+    ]
+    reader.tables.clear()
+    assert (await fetch(http, server, "api/v1/runs/r1/rows"))[0] == 404
+    assert (await fetch(http, server, "api/v1/runs/r1/rows?start=-1"))[0] == 400
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from orchestrator.errors import UnreachableError
 from orchestrator.metastudio.callbacks import VideoCallback, derive_key, sign
+from orchestrator.metastudio.live_events import LiveEventCallback
 from orchestrator.server.public import PublicServer
 
 MASTER = "new-master-key"
@@ -46,6 +47,9 @@ class Inbox:
             return False
         self.taken.append((run_id, callback, stale))
         return True
+
+    async def live_event(self, run_id: str, event: LiveEventCallback, *, stale: bool) -> bool:
+        raise AssertionError((run_id, event, stale))
 
 
 @pytest.fixture

@@ -64,3 +64,26 @@ async def test_a_run_says_when_the_poller_looks(book: Book, reads: StateReads) -
     assert detail is not None
     assert detail.steps[1].waiting_for.startswith("callback of job-7, polled next at 03:04:")
     assert await reads.run(RunId("nobody")) is None
+
+
+async def test_rows_tell_what_came_of_them(book: Book, reads: StateReads) -> None:
+    """Outputs, or why there are none; a row that has not begun; pages; a run without a table."""
+    await book.begin("03a", rows=["green", "black", "white"])
+    await book.bear("03a", "03b", 0)
+    await book.write("03b", ev.RunStarted(), ev.RunFailed(ev.ErrorInfo("no glaze", "Buy glaze.")))
+    await book.bear("03a", "03c", 1)
+    found = await reads.rows(RunId("03a"), 0, 3)
+    assert found is not None
+    assert [(row.number, row.run, row.status, row.error) for row in found.rows] == [
+        (0, "03b", RunStatus.FAILED, ev.ErrorInfo("no glaze", "Buy glaze.")),
+        (1, "03c", RunStatus.CREATED, None),
+        (2, None, None, None),
+    ]
+    first = await reads.rows(RunId("01a"), 0, 1)
+    rest = await reads.rows(RunId("01a"), 1, 9)
+    assert first is not None
+    assert rest is not None
+    assert [dict(row.outputs) for row in first.rows] == [{"video": "/out/blue.mp4"}]
+    assert [row.error and row.error.message for row in rest.rows] == ["paused: No clay left."]
+    assert await reads.rows(RunId("02a"), 0, 9) is None
+    assert await reads.rows(RunId("nobody"), 0, 9) is None

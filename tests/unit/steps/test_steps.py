@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -69,6 +70,16 @@ def test_sleep_lets_time_pass_without_a_task() -> None:
     assert state.ended_at is not None
     assert 3600 <= (state.ended_at - EPOCH).total_seconds() < 3601
     assert state.seq == 6
+
+
+def test_a_timeout_ends_a_wait_before_its_next_check() -> None:
+    """However far off that is: nobody sleeps an hour in a step that may take ten seconds."""
+    state, _ = play(replace(step("nap", "sleep", seconds=3600), timeout_s=10.0))
+    assert state.status is RunStatus.FAILED
+    assert state.ended_at is not None
+    assert 10 <= (state.ended_at - EPOCH).total_seconds() < 11
+    assert state.error is not None
+    assert state.error.message == "Step nap: Not done within 10 s."
 
 
 def test_asset_wait_ends_when_the_asset_is_reviewed() -> None:

@@ -56,6 +56,7 @@ def context(api: MetaStudio) -> StepContext:
         facts={},
         order=0.0,
         run_created_at=EPOCH,
+        now=EPOCH,
         sent_at=None,
         around=around(api),
         folder=Path(),

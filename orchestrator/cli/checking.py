@@ -1,0 +1,70 @@
+"""Definitions checked under the settings of a command."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.definition.review import Review
+    from orchestrator.settings import Settings
+
+_ENDINGS: Final = frozenset({".yaml", ".yml"})
+#: A key with which a definition begins somewhere; other YAML files of a folder are nobody's definition.
+_DEFINITION: Final = re.compile(rb"^(pipeline|steps)\s*:", re.MULTILINE)
+#: Bytes of a file that are looked at for such a key.
+_LOOKED_AT: Final = 1_000_000
+
+
+def checked(
+    file: Path,
+    given: Mapping[str, str],
+    rows: Path | None,
+    settings: "Settings",
+    *,
+    values: bool = False,
+) -> "Review":
+    """What is wrong with a definition and with what it is given; `values`: also which of its inputs lack one."""
+    from orchestrator.app import checked_limits, kind_infos
+    from orchestrator.definition.review import Account, review
+    from orchestrator.metastudio.operations import RATES
+
+    rates = {**RATES.get(settings.region, {}), **checked_limits(settings)}
+    account = Account(settings.region, tuple(settings.files.roots), rates, settings.secrets.keys())
+    return review(file, kind_infos(), account, given, rows, values=values)
+
+
+def definitions(named: Iterable[Path]) -> Iterator[Path]:
+    """The files that are named, and the definitions in the folders that are. Raises UsageError for a folder without any."""
+    for path in named:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(_inside(path))
+        if not found:
+            raise UsageError(
+                f"No definition is in the folder {path}.", hint="Definitions end in .yaml or .yml."
+            )
+        yield from found
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(
+        folder
+    ):  # links to folders are not followed: they may lead in a circle
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            path = Path(place, name)
+            if path.suffix.lower() in _ENDINGS and path.is_file() and _is_definition(path):
+                yield path
+
+
+def _is_definition(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _DEFINITION.search(file.read(_LOOKED_AT)) is not None
+    except OSError:
+        return True  # that it cannot be read is told when it is checked
