@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.cli import output
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
     from orchestrator.definition.review import Review
+    from orchestrator.engine.reception import Submission
     from orchestrator.settings import Settings
 
 _ENDINGS: Final = frozenset({".yaml", ".yml"})
@@ -17,6 +19,8 @@ _ENDINGS: Final = frozenset({".yaml", ".yml"})
 _DEFINITION: Final = re.compile(rb"^(pipeline|steps)\s*:", re.MULTILINE)
 #: Bytes of a file that are looked at for such a key.
 _LOOKED_AT: Final = 1_000_000
+#: Warnings that are shown before anything else is done.
+_WARNINGS: Final = 10
 
 
 def checked(
@@ -26,15 +30,33 @@ def checked(
     settings: "Settings",
     *,
     values: bool = False,
+    runs: bool = True,
 ) -> "Review":
-    """What is wrong with a definition and with what it is given; `values`: also which of its inputs lack one."""
+    """What is wrong with a definition and with what it is given; `values`: also which of its inputs lack one.
+
+    `runs`: it is to be carried out, so that the secrets that it needs have to be set.
+    """
     from orchestrator.app import checked_limits, kind_infos
     from orchestrator.definition.review import Account, review
     from orchestrator.metastudio.operations import RATES
 
     rates = {**RATES.get(settings.region, {}), **checked_limits(settings)}
-    account = Account(settings.region, tuple(settings.files.roots), rates, settings.secrets.keys())
+    account = Account(settings.region, tuple(settings.files.roots), rates, settings.secrets.keys(), runs)
     return review(file, kind_infos(), account, given, rows, values=values)
+
+
+def wanted(found: "Review", *, again: bool = False) -> "Submission":
+    """What to run of what was checked; its warnings are noted. Raises DefinitionError with all problems if it has errors."""
+    from orchestrator.definition.problems import DefinitionError
+    from orchestrator.engine.submission import submission
+
+    if found.pipeline is None or found.prepared is None:
+        raise DefinitionError(found.problems)
+    for problem in found.problems[:_WARNINGS]:
+        output.note(str(problem))
+    if len(found.problems) > _WARNINGS:
+        output.note(f"… {len(found.problems) - _WARNINGS} more; `orchestrator validate` shows them")
+    return submission(found.pipeline, found.prepared, again=again)
 
 
 def definitions(named: Iterable[Path]) -> Iterator[Path]:

@@ -11,12 +11,11 @@ import aiohttp
 
 from orchestrator.app import Application
 from orchestrator.cli import output
-from orchestrator.cli.checking import checked
+from orchestrator.cli.checking import checked, wanted
 from orchestrator.cli.progress.board import Board
 from orchestrator.cli.progress.plain import PlainView
 from orchestrator.cli.progress.words import count
 from orchestrator.cli.results import Report, report
-from orchestrator.definition.problems import DefinitionError
 from orchestrator.domain.decide import Policy
 from orchestrator.domain.events import Event
 from orchestrator.domain.ids import RunId, StepId
@@ -25,7 +24,6 @@ from orchestrator.domain.run import RunState
 from orchestrator.engine.engine import utc_now
 from orchestrator.engine.live import Progress
 from orchestrator.engine.reception import Submission
-from orchestrator.engine.submission import submission
 from orchestrator.errors import UnreachableError
 from orchestrator.limits.base import Waiting
 from orchestrator.server.engine_reads import EngineReads
@@ -35,22 +33,12 @@ from orchestrator.settings import Settings
 if TYPE_CHECKING:
     from orchestrator.cli.progress.live import LiveView
 
-#: Warnings that are shown before a run begins.
-_WARNINGS = 10
-
 
 def prepared(
     file: Path, given: Mapping[str, str], rows: Path | None, settings: Settings, *, again: bool = False
 ) -> Submission:
     """What to run, everything checked. Raises DefinitionError with all mistakes before anything is called."""
-    found = checked(file, given, rows, settings, values=True)
-    if found.pipeline is None or found.prepared is None:
-        raise DefinitionError(found.problems)
-    for problem in found.problems[:_WARNINGS]:
-        output.note(str(problem))
-    if len(found.problems) > _WARNINGS:
-        output.note(f"… {len(found.problems) - _WARNINGS} more; `orchestrator validate` shows them")
-    return submission(found.pipeline, found.prepared, again=again)
+    return wanted(checked(file, given, rows, settings, values=True), again=again)
 
 
 async def carry(

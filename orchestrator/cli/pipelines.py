@@ -71,7 +71,9 @@ def validate(
 
     settings = start({"region": region}, config, quiet=True)
     given = key_values(inputs)
-    found = {str(file): checked(file, given, rows, settings).problems for file in definitions(files)}
+    found = {
+        str(file): checked(file, given, rows, settings, runs=False).problems for file in definitions(files)
+    }
     _show(found, Format.JSON if as_json else form)
     problems = [problem for some in found.values() for problem in some]
     return 2 if any(strict or problem.severity == "error" for problem in problems) else 0
@@ -88,8 +90,10 @@ def _show(found: "Mapping[str, Sequence[Problem]]", form: Format) -> None:
                 output.result(line)
             output.note(summary(found))
         case Format.TEXT:
-            for problem in once(found):
-                output.result(str(problem))
+            from orchestrator.definition.problems import lines
+
+            for line in lines(once(found)):
+                output.result(line)
             output.note(summary(found))
 
 

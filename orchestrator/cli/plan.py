@@ -19,6 +19,8 @@ from orchestrator.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.cli.planned import Reckoning
     from orchestrator.definition.problems import DefinitionError
 
@@ -71,15 +73,15 @@ def plan(
     reckoning = reckoning_of(prices, assume, render_factor)
     try:
         if form is not Format.TEXT:
-            _draw(file, form)
+            _draw(file, form, settings.files.roots)
             return 0
-        from orchestrator.cli.foreground import prepared
+        from orchestrator.cli.checking import checked, wanted
 
-        wanted = prepared(file, key_values(inputs), rows, settings, again=again)
-        found = plan_for(wanted, settings, reckoning)
+        review = checked(file, key_values(inputs), rows, settings, values=True, runs=False)
+        found = plan_for(wanted(review, again=again), settings, reckoning)
     except DefinitionError as error:
         output.note(error.message)
-        output.complain(_unplanned(error, file))
+        output.complain(_unplanned(error))
         if as_json:
             output.json_result(problems_json({str(file): error.problems}))
         return error.exit_code
@@ -113,18 +115,20 @@ def reckoning_of(prices: Path | None, assume: list[str] | None, render_factor: f
     return Reckoning(prices, render_factor, assumed)
 
 
-def _unplanned(error: "DefinitionError", file: Path) -> str:
+def _unplanned(error: "DefinitionError") -> str:
     from orchestrator.cli.progress.words import count
+    from orchestrator.definition.problems import RowProblem
 
-    rows = {(one.file, one.line) for one in error.problems if one.line and Path(one.file) != file}
+    found = error.errors
+    rows = {(one.file, one.line) for one in found if isinstance(one, RowProblem)}
     where = f", in {count(len(rows), 'row')}" if rows else ""
-    return f"{count(len(error.problems), 'problem')}{where}; there is no plan before that is mended."
+    return f"{count(len(found), 'problem')}{where}; there is no plan before that is mended."
 
 
-def _draw(file: Path, form: Format) -> None:
+def _draw(file: Path, form: Format, roots: "Sequence[Path]") -> None:
     from orchestrator.app import kind_infos
     from orchestrator.definition.loader import load
     from orchestrator.planning.graph import dot, mermaid
 
-    pipeline = load(file, kinds=kind_infos())
+    pipeline = load(file, kinds=kind_infos(), roots=roots)
     output.result(mermaid(pipeline) if form is Format.MERMAID else dot(pipeline))

@@ -14,10 +14,10 @@ from orchestrator.cli.tables import print_table
 from orchestrator.planning.budget import money
 from orchestrator.planning.charges import CHARGES, VIDEO
 from orchestrator.planning.graph import Node, nodes
-from orchestrator.planning.plan import Plan
+from orchestrator.planning.plan import Cost, Plan, Worst
 from orchestrator.planning.spans import Span
 
-_EXTRA = "Not counted: polls, repeated calls after failures, and what on_failure does."
+_EXTRA = "Not counted: polls, and repeated calls after failures."
 _SPEECH = (
     "estimated from the speech: 150 words or 250 characters of scripts without blanks a minute at speed 100, "
     "pauses added, recordings as long as they are"
@@ -37,7 +37,7 @@ def show(plan: Plan, render_factor: float) -> None:
         print_table(_calls(plan))
         output.result(_EXTRA)
         output.result("")
-    for text in (*_open(plan), *_resources(plan), *_cost(plan), *_time(plan, render_factor)):
+    for text in (*_open(plan), *_resources(plan), *_cost(plan), *_worst(plan), *_time(plan, render_factor)):
         output.result(text)
 
 
@@ -111,6 +111,26 @@ def _cost(plan: Plan) -> Iterator[str]:
         yield f"  without {code}: the price file has no price for it"
     for one in cost.open:
         yield f"  without {one.step}: {one.why}"
+
+
+def _worst(plan: Plan) -> Iterator[str]:
+    worst, cost = plan.worst, plan.worst.cost
+    more = [f"{_number(calls, 0)} {operation}" for operation, calls in worst.calls]
+    only_then = [one for one in worst.load.open if one not in plan.load.open]
+    if not more and not only_then and (cost is None or cost == plan.cost):
+        return
+    yield f"If runs fail, at most this on top: {', '.join(more) or 'what is open'}"
+    for one in sorted(only_then, key=lambda one: one.step):
+        yield f"  open: {one.step}: {one.why} (--assume {one.name}=NUMBER says how many {one.what})"
+    used = {line.charge: line.units.high for line in plan.resources}
+    for line in worst.resources:
+        units = line.units.high - used.get(line.charge, 0.0)
+        if units > 0:
+            charge = CHARGES[line.charge]
+            yield f"  uses {_counted(Span.exactly(units), charge.unit)} of {charge.what}: {line.code}"
+    if cost is not None:
+        least = "at least" if cost.unpriced or cost.open else "up to"
+        yield f"  costs {least} {money(Span.exactly(cost.amount.high), cost.currency)} in all; --budget takes this"
 
 
 def _time(plan: Plan, render_factor: float) -> Iterator[str]:
@@ -208,7 +228,8 @@ def plan_json(plan: Plan, render_factor: float) -> dict[str, Any]:
             }
             for one, times in sorted(plan.load.open.items(), key=lambda entry: entry[0].step)
         ],
-        "cost": _cost_json(plan),
+        "cost": _cost_json(plan.cost),
+        "if_runs_fail": _worst_json(plan.worst),
         "duration": {
             "total_s": _pair(plan.duration.total_s),
             "alone_s": _pair(plan.duration.alone_s),
@@ -231,14 +252,24 @@ def _node_json(node: Node) -> dict[str, Any]:
     }
 
 
-def _cost_json(plan: Plan) -> dict[str, Any] | None:
-    if plan.cost is None:
+def _cost_json(cost: Cost | None) -> dict[str, Any] | None:
+    if cost is None:
         return None
     return {
-        "currency": plan.cost.currency,
-        "amount": _pair(plan.cost.amount),
-        "unpriced": list(plan.cost.unpriced),
-        "open": [one.step for one in plan.cost.open],
+        "currency": cost.currency,
+        "amount": _pair(cost.amount),
+        "unpriced": list(cost.unpriced),
+        "open": [one.step for one in cost.open],
+    }
+
+
+def _worst_json(worst: Worst) -> dict[str, Any]:
+    """What comes on top is told by operation, the rest as a whole, and the most of it alone."""
+    return {
+        "more_calls": dict(worst.calls),
+        "resources": {line.charge: round(line.units.high, 6) for line in worst.resources},
+        "open": sorted({one.name for one in worst.load.open}),
+        "cost": None if worst.cost is None else round(worst.cost.amount.high, 6),
     }
 
 

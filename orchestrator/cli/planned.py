@@ -15,7 +15,7 @@ from orchestrator.engine.reception import RowInput, Submission
 from orchestrator.engine.run_keys import RunKeys
 from orchestrator.metastudio.operations import RATES
 from orchestrator.planning.budget import check_budget
-from orchestrator.planning.plan import Plan, checked_assumptions, plan_of
+from orchestrator.planning.plan import Plan, checked_assumptions, may_do_more, plan_of
 from orchestrator.planning.prices import read_prices
 from orchestrator.planning.survey import Assumptions, Survey
 from orchestrator.planning.tally import Tally
@@ -52,11 +52,22 @@ def plan_for(wanted: Submission, settings: Settings, reckoning: Reckoning) -> Pl
     path = reckoning.prices or settings.prices
     prices = read_prices(path) if path else None
     assumed = checked_assumptions(wanted.pipeline, reckoning.assumed)
-    survey = Survey(wanted.pipeline, kinds(), Assumptions(reckoning.render_factor, assumed))
-    tally = _tally(wanted, survey, _known(wanted, settings))
+    assumptions = Assumptions(reckoning.render_factor, assumed)
+    known = _known(wanted, settings)
+    tally = _tally(wanted, Survey(wanted.pipeline, kinds(), assumptions), known)
+    worst = None
+    if may_do_more(wanted.pipeline):
+        failing = Survey(wanted.pipeline, kinds(), assumptions, failing=True)
+        worst = _tally(wanted, failing, known).load()
     rates = {**RATES[settings.region], **checked_limits(settings)}
     return plan_of(
-        wanted.pipeline, tally.runs, tally.load(), region=settings.region, rates=rates, prices=prices
+        wanted.pipeline,
+        tally.runs,
+        tally.load(),
+        region=settings.region,
+        rates=rates,
+        prices=prices,
+        worst=worst,
     )
 
 

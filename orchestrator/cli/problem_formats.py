@@ -12,30 +12,35 @@ if TYPE_CHECKING:
 
 #: The page that explains a code, by its heading.
 RULES_PAGE: Final = "docs/reference/rules.md"
+#: Problems of one code in one column of a table that programs are told.
+_MOST: Final = 1000
 _SARIF: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def problems_json(found: "Mapping[str, Sequence[Problem]]") -> dict[str, Any]:
-    """The problems by the file that was asked for, as `--json` shows them; `valid`: no file has an error."""
+    """The problems by the file that was asked for, as `--json` shows them; `valid`: no file has an error.
+
+    Of those that rows of a table share, so many as `_MOST`; `left_out` says how many more there are in a file.
+    """
     return {
         "valid": not any(_is_error(problem) for problems in found.values() for problem in problems),
-        "files": [
-            {"file": file, "problems": [_as_json(problem) for problem in problems]}
-            for file, problems in found.items()
-        ],
+        "files": [_file_as_json(file, problems) for file, problems in found.items()],
     }
 
 
 def sarif(found: "Mapping[str, Sequence[Problem]]") -> dict[str, Any]:
     """The problems as one run of a static analysis tool, with the rules that they name."""
-    problems = once(found)
+    from orchestrator.definition.problems import fewer
+    from orchestrator.definition.rules import explained
+
+    problems, _ = fewer(once(found), _MOST)
     codes = sorted({problem.code for problem in problems})
     rules = [
         {
             "id": str(code),
             "name": code.name,
             "shortDescription": {"text": code.meaning},
-            "helpUri": _rule(str(code)),
+            "help": {"text": explained(str(code))},
             "defaultConfiguration": {"level": str(code.severity)},
         }
         for code in codes
@@ -60,9 +65,11 @@ def sarif(found: "Mapping[str, Sequence[Problem]]") -> dict[str, Any]:
 
 def github(found: "Mapping[str, Sequence[Problem]]") -> Iterable[str]:
     """A workflow command a line, with which GitHub marks the line of a pull request."""
-    for problem in once(found):
+    from orchestrator.definition.problems import fewer
+
+    for problem in fewer(once(found), _MOST)[0]:
         place = {
-            "file": str(_near(problem.file)),
+            "file": _near(problem.file),
             "line": problem.line,
             "col": problem.col,
             "title": str(problem.code),
@@ -78,6 +85,14 @@ def summary(found: "Mapping[str, Sequence[Problem]]") -> str:
     parts = [(errors, "problem"), (len(problems) - errors, "warning")]
     told = ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in parts if number)
     return f"{len(found)} file{'' if len(found) == 1 else 's'}: {told or 'no problems'}"
+
+
+def _file_as_json(file: str, problems: "Sequence[Problem]") -> dict[str, Any]:
+    from orchestrator.definition.problems import fewer
+
+    kept, left_out = fewer(problems, _MOST)
+    shown = {"file": file, "problems": [_as_json(problem) for problem in kept]}
+    return {**shown, "left_out": sum(left_out.values())} if left_out else shown
 
 
 def _as_json(problem: "Problem") -> dict[str, Any]:
@@ -99,7 +114,7 @@ def _rule(code: str) -> str:
 
 def _location(problem: "Problem") -> dict[str, Any]:
     # A relative path is an URI as it is, but for signs that mean something there.
-    path = _near(problem.file)
+    path = Path(_near(problem.file))
     uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
     location: dict[str, Any] = {"artifactLocation": {"uri": uri}}
     if problem.line:
@@ -107,10 +122,11 @@ def _location(problem: "Problem") -> dict[str, Any]:
     return location
 
 
-def _near(file: str) -> Path:
-    """The path from the folder in which the command runs, if it lies below: a checkout is elsewhere on each machine."""
-    path, here = Path(file), Path.cwd()
-    return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
+def _near(file: str) -> str:
+    """A checkout is elsewhere on each machine."""
+    from orchestrator.definition.places import near_here
+
+    return near_here(Path(file))
 
 
 def once(found: "Mapping[str, Sequence[Problem]]") -> "list[Problem]":

@@ -75,7 +75,7 @@ def run(
             stay_within(budget, wanted, settings, reckoning_of(prices, assume))
     except DefinitionError as error:
         output.note(error.message)
-        output.complain(f"{_problems(len(error.problems))}; nothing was called.")
+        output.complain(f"{_problems(len(error.errors))}; nothing was called.")
         if as_json:
             output.json_result(problems_json({str(file): error.problems}))
         return error.exit_code

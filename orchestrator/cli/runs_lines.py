@@ -9,6 +9,7 @@ from orchestrator.cli.progress.board import told
 from orchestrator.cli.results import error_text, text
 from orchestrator.domain import events as ev
 from orchestrator.domain.events import Event
+from orchestrator.domain.secrets import displayed
 from orchestrator.server.reads import EventView
 
 #: A value in a line: what is longer is in `--json`.
@@ -76,7 +77,7 @@ def _quiet(body: ev.EventBody) -> str:  # noqa: C901, PLR0911, PLR0912 - one cas
 
 
 def _shown(values: Mapping[str, Any]) -> str:
-    return "  ".join(f"{name}={_cut(text(value))}" for name, value in values.items())
+    return "  ".join(f"{name}={_cut(text(displayed(value)))}" for name, value in values.items())
 
 
 def _cut(value: str) -> str:

@@ -5,13 +5,14 @@ The loader asks whether the file is a definition; this asks whether what it mean
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from orchestrator.definition import media, pace
+from orchestrator.definition.certain import Undecided, undecided
 from orchestrator.definition.fields import fields
 from orchestrator.definition.files import FileRefusedError, Folders
 from orchestrator.definition.grammar import SECTIONS
@@ -85,8 +86,34 @@ class Advice:
 
     def uses(self) -> Uses:
         """The parameters in which the values of a run can be tried. Steps with an `if` may not run, so they are left out."""
-        always = [use for step, use in self._all_uses() if "if" not in step.values]
-        return Uses(always, {name: _type(node) for name, node in self._inputs.values.items()}, self.region)
+        certain = self._certain_steps()
+        always = [
+            replace(use, certain=use.step in certain)
+            for step, use in self._all_uses()
+            if "if" not in step.values
+        ]
+        types = {name: _type(node) for name, node in self._inputs.values.items()}
+        return Uses(always, types, self.region, tuple(self._undecided(certain)))
+
+    def _certain_steps(self) -> frozenset[str]:
+        """Steps that are carried out in every run that goes well: nothing that they wait for is skipped."""
+        skipped: set[str] = set()
+        steps = dict(steps_of(self.root))
+        waits = {name: _waits_for(step) for name, step in steps.items()}
+        left = {name for name, step in steps.items() if "if" in step.values}
+        left |= _children(self.root, "on_failure").keys()
+        while left:
+            skipped |= left
+            left = {name for name, others in waits.items() if name not in skipped and others & skipped}
+        # A list may have no items, and what waits for them goes on.
+        return frozenset(name for name in waits.keys() - skipped if "foreach" not in steps[name].values)
+
+    def _undecided(self, steps: Collection[str]) -> Iterator[tuple[str, Undecided]]:
+        for name, step in steps_of(self.root):
+            kind, given = self.kinds.get(_text(step, "uses")), step.values.get("with")
+            if name in steps and kind is not None and isinstance(given, Mapping):
+                for one in undecided(kind.params, given):
+                    yield name, one
 
     def note(self) -> None:
         """Notes every problem in the source."""
@@ -218,6 +245,18 @@ def _upload_use(given: Mapping, steps: AbstractMapping[str, Mapping]) -> media.U
         return None
     parameters = maker.values.get("with")
     return _BY_ASSET.get(_text(parameters, "asset_type")) if isinstance(parameters, Mapping) else None
+
+
+def _waits_for(step: Mapping) -> frozenset[str]:
+    needs = step.values.get("needs")
+    named = needs.plain() if needs is not None else []
+    used = {one.path[0] for one in _references(step) if one.root == "steps" and one.path}
+    return frozenset([named] if isinstance(named, str) else named or []) | used
+
+
+def _children(node: Mapping, key: str) -> AbstractMapping[str, Node]:
+    found = node.values.get(key)
+    return found.values if isinstance(found, Mapping) else {}
 
 
 def _references(node: Node) -> Iterator[expressions.Reference]:

@@ -1,7 +1,9 @@
 """Office files are ZIP archives of XML. Looked at before anything in them is read: bombs, passwords, old formats."""
 
+import lzma
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Final
 
@@ -21,13 +23,21 @@ _HEAD: Final = 1024**2
 _XML: Final = (".xml", ".rels", ".vml")
 #: A document type may stand behind a declaration and comments.
 _PROLOG: Final = 4096
-#: Bytes of the archive's list of parts, which is held as a whole once it is read; where it ends, and its size there.
-_LIST_LIMIT: Final = 8 * 1024**2
+#: Bytes of the archive's list of parts, which is held as a whole once it is read (a workbook of a hundred sheets has less
+#: than 20 KB); where it ends, and its size there.
+_LIST_LIMIT: Final = 2 * 1024**2
 _TAIL: Final = 65_557
 _END: Final = b"PK\x05\x06"
 _END_64: Final = b"PK\x06\x07"
 _END_BYTES: Final = 22
 _SIZE_AT: Final = 12
+
+
+#: What is raised for archives that are cut, garbled, or packed in a way that is not known.
+DAMAGE: Final = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
+    *(NotImplementedError, OSError, RuntimeError, ValueError),
+)
 
 
 class ArchiveRefusedError(ValueError):
@@ -52,13 +62,13 @@ def check_office_file(path: Path, *, what: str, ending: str, marker: str, limit:
             f"split the {what}, or shrink its pictures",
         )
     _refuse_old(path, what, ending)
-    _refuse_long_lists(path)
+    _refuse_long_lists(path, what)
     try:
         with zipfile.ZipFile(path) as archive:
             _check_parts(archive, what, ending, marker)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
-        if isinstance(error, ArchiveRefusedError):
-            raise
+    except ArchiveRefusedError:
+        raise
+    except DAMAGE as error:
         raise ArchiveRefusedError(
             f"is not a {what}, or is damaged", f"open it and save it as .{ending} again"
         ) from error
@@ -74,7 +84,7 @@ def _refuse_old(path: Path, what: str, ending: str) -> None:
     raise ArchiveRefusedError(f"is a {what} of before 2007", f"save it as .{ending}")
 
 
-def _refuse_long_lists(path: Path) -> None:
+def _refuse_long_lists(path: Path, what: str) -> None:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL))
         tail = file.read(_TAIL)
@@ -85,7 +95,7 @@ def _refuse_long_lists(path: Path) -> None:
         if at + _END_BYTES <= len(tail)
     ]
     if _END_64 in tail or any(size > _LIST_LIMIT for size in sizes):
-        raise ArchiveRefusedError("holds too many parts for an office file")
+        raise ArchiveRefusedError(f"has too many parts for a {what}", f"split the {what}")
 
 
 def _check_parts(archive: zipfile.ZipFile, what: str, ending: str, marker: str) -> None:

@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from orchestrator.definition.problems import Code, Problem
+from orchestrator.definition.problems import Code, Problem, RowProblem
 from orchestrator.definition.table import Row, Table, place_of
 
 #: Rows of a table.
 ROW_LIMIT: Final = 100_000
+#: Columns of a table, as many as a spreadsheet has.
+COLUMN_LIMIT: Final = 16_384
+#: Cells of a table: its rows times its columns.
+CELLS_LIMIT: Final = 10_000_000
 _QUOTED: Final = re.compile(r'"[^"]*(?:""[^"]*)*"')
 
 
@@ -56,8 +60,13 @@ class _Reading:
                     break
             elif not self.columns:
                 self._header(record)
+                if len(self.columns) > COLUMN_LIMIT:
+                    break
             elif len(self.rows) >= ROW_LIMIT:
                 self._report(record, record.start, f"more than {ROW_LIMIT:,} rows", "split the table")
+                break
+            elif len(self.columns) * len(self.rows) >= CELLS_LIMIT:
+                self._report(record, record.start, f"more than {CELLS_LIMIT:,} cells", "split the table")
                 break
             else:
                 self._row(record)
@@ -107,16 +116,27 @@ class _Reading:
         names = [name.strip() for name in record.cells]
         while names and not names[-1]:  # spreadsheets like to leave empty columns at the end
             names.pop()
-        for at, name in enumerate(names):
-            message, hint = "", ""
-            if not name:
-                message = f"column {at + 1} has no name"
-            elif name in names[:at]:
-                message, hint = f"two columns are called {name!r}", "rename one of them"
-            if message:
-                place = self._place(record, _cell(self.text, record.start, at, self.delimiter))
-                self.header_problems.append(Problem(self.file, *place, Code.TABLE_HEADER, message, hint))
         self.columns, self.header = tuple(names), record.line
+        begins = [
+            begin
+            for begin, _ in itertools.islice(
+                _cells(self.text, record.start, self.delimiter), COLUMN_LIMIT + 1
+            )
+        ]
+        if len(names) > COLUMN_LIMIT:
+            self._mistake(record, begins[COLUMN_LIMIT], *too_many_columns(len(names)))
+            return
+        seen: set[str] = set()
+        for at, name in enumerate(names):
+            if not name:
+                self._mistake(record, begins[at], f"column {at + 1} has no name")
+            elif name in seen:
+                self._mistake(record, begins[at], f"two columns are called {name!r}", "rename one of them")
+            seen.add(name)
+
+    def _mistake(self, record: _Record, at: int, message: str, hint: str = "") -> None:
+        place = self._place(record, at)
+        self.header_problems.append(Problem(self.file, *place, Code.TABLE_HEADER, message, hint))
 
     def _row(self, record: _Record) -> None:
         excess = next(
@@ -150,10 +170,16 @@ class _Reading:
             self._report(record, record.start, "the row cannot be read", "save the table as CSV UTF-8")
 
     def _report(self, record: _Record, at: int, message: str, hint: str) -> None:
-        self.problems.append(Problem(self.file, *self._place(record, at), Code.TABLE_ROW, message, hint))
+        self.problems.append(RowProblem(self.file, *self._place(record, at), Code.TABLE_ROW, message, hint))
 
     def _place(self, record: _Record, at: int) -> tuple[int, int]:
         return place_of(self.text, record.line, record.start, at)
+
+
+def too_many_columns(number: int) -> tuple[str, str]:
+    """What is said of a table with so many, and the advice."""
+    said = f"the table has {number:,} columns, more than {COLUMN_LIMIT:,}"
+    return said, "is this the table that you mean? Leave out columns that nothing uses"
 
 
 def _delimiter(text: str, *, tabs: bool) -> tuple[str, int, str]:

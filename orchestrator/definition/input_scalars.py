@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from orchestrator.definition import patterns
 from orchestrator.definition.input_base import (
     ENDING_PATTERN,
     Input,
@@ -25,21 +26,21 @@ from orchestrator.metastudio import ssml
 
 
 def _pattern(value: Any) -> Any:
-    try:
-        re.compile(value)
-    except (re.error, TypeError) as error:
-        raise ValueError(f"not a regular expression: {error}") from error
+    if isinstance(value, str):
+        patterns.refuse_unusable(value)
     return value
 
 
-#: `\d{4}` and the like; the whole value has to match.
+#: `\d{4}` and the like, in the syntax of RE2; the whole value has to match.
 Pattern = Annotated[str, BeforeValidator(_pattern), Field(max_length=500)]
 
 
 class _Words(Input):
     min_length: int = Field(0, ge=0, description="Fewest characters.")
     max_length: int | None = Field(None, ge=0, description="Most characters.")
-    pattern: Pattern | None = Field(None, description="Regular expression that the whole value has to match.")
+    pattern: Pattern | None = Field(
+        None, description="Regular expression (RE2) that the whole value has to match."
+    )
 
     def read(self, value: Any, region: str | None) -> str:
         """The text; raises InputError."""
@@ -48,7 +49,7 @@ class _Words(Input):
             raise InputError(f"has {len(text):,} characters, fewer than {self.min_length:,}")
         if self.max_length is not None and len(text) > self.max_length:
             raise InputError(f"has {len(text):,} characters, more than {self.max_length:,}")
-        if self.pattern is not None and not re.fullmatch(self.pattern, text):
+        if self.pattern is not None and not patterns.fits(self.pattern, text):
             raise InputError(f"does not match {self.pattern!r}")
         return text
 

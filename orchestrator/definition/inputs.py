@@ -24,6 +24,7 @@ from orchestrator.definition.input_scalars import (
     TextInput,
     TimbreInput,
 )
+from orchestrator.domain import secrets
 from orchestrator.domain.pipeline import InputSpec
 
 __all__ = [
@@ -87,7 +88,11 @@ def input_of(spec: InputSpec) -> AnyInput:
 
 def read_input(spec: InputSpec, value: Any, region: str | None) -> Any:
     """The value of one input for a run in `region`; raises InputError."""
-    return input_of(spec).read(value, region)
+    read = input_of(spec).read(value, region)
+    # JSON in a cell may write the marks of a secret as escapes, which show only now.
+    if spec.type != "secret" and secrets.marked(read):
+        raise InputError("holds characters (U+FDD0, U+FDD1) that no text may hold", "take them out")
+    return read
 
 
 def is_absent(value: Any) -> bool:

@@ -275,7 +275,9 @@ class _Lint:
             return
         outputs = FOREACH_OUTPUTS if "foreach" in step.node.values else step.outputs
         if len(name.path) > 1 and outputs is not None and name.path[1] not in outputs:
-            near = did_you_mean(name.path[1], outputs) or f"known: {', '.join(sorted(outputs)) or 'none'}"
+            # Outputs are many, and some name is always a little like another.
+            alike = [output for output in outputs if output[:1] == name.path[1][:1].lower()]
+            near = did_you_mean(name.path[1], alike) or f"known: {', '.join(sorted(outputs)) or 'none'}"
             self._source.report(
                 place, Code.UNKNOWN_OUTPUT, f"the step {step.name!r} has no output {name.path[1]!r}", near
             )

@@ -9,12 +9,12 @@ from orchestrator.definition.globs import find_all
 from orchestrator.definition.input_base import InputError
 from orchestrator.definition.input_collections import FilesInput, ItemsError, TableInput, read_item
 from orchestrator.definition.inputs import input_of, is_absent
+from orchestrator.definition.places import near_here
 from orchestrator.definition.problems import Code, DefinitionError, Problem
 from orchestrator.definition.rows import read_table
 from orchestrator.definition.table import Row, Table
 from orchestrator.domain import secrets
 from orchestrator.domain.expressions import ExpressionError
-from orchestrator.domain.nearest import did_you_mean
 from orchestrator.domain.pipeline import InputSpec
 from orchestrator.domain.values import RESULT_LIMIT, Budget, plain
 
@@ -51,7 +51,7 @@ def located(
 
 def _rows(declared: TableInput, path: str, region: str | None) -> list[dict[str, Any]]:
     try:
-        table = read_table(Path(path), declared.sheet)
+        table = read_table(Path(path), declared.sheet, label=near_here(Path(path)))
     except DefinitionError as error:
         raise _told(error.problems) from error
     if table.problems:
@@ -90,9 +90,8 @@ def _missing_columns(declared: TableInput, table: Table) -> list[Problem]:
     problems = []
     for name in declared.columns or {}:
         if name not in table.columns:
-            near = did_you_mean(name, table.columns) or f"its columns: {', '.join(table.columns)}"
             message = f"the table has no column {name!r}"
-            problems.append(table.problem(None, "", Code.UNKNOWN_COLUMN, message, near))
+            problems.append(table.problem(None, "", Code.UNKNOWN_COLUMN, message, table.near(name)))
     return problems
 
 

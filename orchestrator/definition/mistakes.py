@@ -147,7 +147,7 @@ def _words(
     ):
         choices = re.findall(r"'([^']*)'", str(expected))
         given = context.get("tag") or (spot.node.value if isinstance(spot.node, Scalar) else "")
-        suggestion = did_you_mean(str(given), choices)
+        suggestion = _meant(str(given), choices)
         return (
             _value_place(spot, kind),
             codes.wrong,
@@ -163,6 +163,11 @@ def _words(
         f"{spot.dotted or 'the value'}{between}{message}",
         suggestion,
     )
+
+
+def _meant(given: str, choices: list[str]) -> str:
+    other = _OTHER_WORDS.get(given.casefold(), "")
+    return f"did you mean {other!r}?" if other in choices else did_you_mean(given, choices)
 
 
 def sentence(detail: ErrorDetails) -> str:
@@ -214,6 +219,19 @@ def _value_place(spot: Spot, kind: str) -> Place:
     return spot.node.place if written else spot.key_place
 
 
+#: What types of inputs are called elsewhere.
+_OTHER_WORDS: Final[AbstractMapping[str, str]] = {
+    **dict.fromkeys(
+        ("image", "images", "picture", "pictures", "photo", "video", "audio", "media", "path"), "file"
+    ),
+    **dict.fromkeys(("str", "varchar"), "string"),
+    "int": "integer",
+    **dict.fromkeys(("float", "double", "decimal"), "number"),
+    "bool": "boolean",
+    **dict.fromkeys(("array", "sequence"), "list"),
+    **dict.fromkeys(("object", "dict", "mapping"), "map"),
+    "enum": "choice",
+}
 _MAPPING: Final = "has to be a mapping"
 _MESSAGES: Final[AbstractMapping[str, str]] = {
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "has to be a whole number"),

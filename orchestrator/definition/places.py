@@ -1,9 +1,16 @@
 """Problems of what a definition is given, at the place where the definition asks for it."""
 
+from os.path import normpath
 from pathlib import Path
 
 from orchestrator.definition import tree
 from orchestrator.definition.problems import Code, Problem
+
+
+def near_here(path: Path) -> str:
+    """The path from the folder in which the process works, if it lies below; else as it is."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path)
 
 
 class Places:
@@ -14,6 +21,11 @@ class Places:
         self.label = str(file) if file else pipeline
         self._file = file
         self._root: tree.Mapping | None = None
+
+    def beside(self, written: str, path: Path) -> str:
+        """What to call the file at `path`, which the definition names so: as seen from where the definition was named."""
+        label = "" if self._file is None else normpath(self._file.parent / written)
+        return label if label and Path(label).resolve() == path.resolve() else str(path)
 
     def problem(self, path: tuple[str, ...], code: Code, message: str, suggestion: str = "") -> Problem:
         """A problem at the key that `path` leads to, or at the last one on the way that the file has."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from orchestrator.definition.files import FileRefusedError, Folders
 from orchestrator.definition.inputs import InputError, is_absent, read_input
 from orchestrator.definition.located import located
 from orchestrator.definition.places import Places
-from orchestrator.definition.problems import Code, DefinitionError, Problem, Severity
+from orchestrator.definition.problems import Code, DefinitionError, Problem, RowProblem, Severity
 from orchestrator.definition.result_columns import written_before
 from orchestrator.definition.rows import read_table
 from orchestrator.definition.secret_inputs import Fault as SecretFault
@@ -75,7 +76,7 @@ def prepare(
     return preparation.run(rows_path)
 
 
-@dataclass(slots=True)
+@dataclass
 class _Preparation:
     pipeline: Pipeline
     given: Mapping[str, Any]
@@ -86,11 +87,15 @@ class _Preparation:
     #: Files that were found, by how they were written: many rows name the same.
     found: dict[tuple[str, bool], str] = field(default_factory=dict)
     examine: Examine | None = None
+    #: Inputs that all runs share and that lack a value, or have one that cannot be read.
+    refused: set[str] = field(default_factory=set)
+    #: Columns that the definition uses and the table lacks.
+    unknown: set[str] = field(default_factory=set)
 
     def run(self, rows_path: Path | None) -> Prepared:
-        table = self._table(rows_path)
+        path, table = self._table(rows_path)
         home = Path(self.pipeline.folder)
-        search = [Path(table.file).parent, home] if table else [home]
+        search = [path.parent, home] if path else [home]
         folders = Folders.of(search, self.roots)
         for name in sorted(self.given.keys() - self.pipeline.inputs.keys()):
             near = (
@@ -99,8 +104,7 @@ class _Preparation:
             )
             message = f"-i {name}: the pipeline has no input {name!r}"
             self._report(("inputs",), Code.UNKNOWN_INPUT_GIVEN, message, near)
-        columns = table.columns if table else ()
-        shared = self._shared(folders, frozenset(columns))
+        shared = self._shared(folders, table)
         kept = self._kept_columns(table) if table else ()
         rows = self._rows(table, kept, shared, folders) if table else ()
         if not table:
@@ -108,7 +112,7 @@ class _Preparation:
         problems = sorted(dict.fromkeys(self.problems), key=self._order)
         if any(problem.severity is Severity.ERROR for problem in problems):
             raise DefinitionError(problems)
-        form = TableForm(Path(table.file), kept, table.delimiter, table.sheet) if table else None
+        form = TableForm(path, kept, table.delimiter, table.sheet) if path and table else None
         return Prepared(shared, rows, tuple(problems), form)
 
     def faults(self, found: Iterable[SecretFault]) -> None:
@@ -124,19 +128,23 @@ class _Preparation:
         cells: Mapping[str, Any],
         told: int,
     ) -> None:
-        # A cell that cannot be read was told already, and what stands for it is not what was meant.
-        refused = {(one.line, one.col) for one in self.problems[told:]}
-        for fault in self.examine(inputs, cells) if self.examine else ():
+        # What cannot be read was told already, and what stands for it is not what was meant.
+        cells_refused = {one.column for one in self.problems[told:] if isinstance(one, RowProblem)}
+        refused = self.refused | cells_refused
+        known = {name: value for name, value in inputs.items() if name not in refused} if refused else inputs
+        for fault in self.examine(known, cells) if self.examine else ():
             if table and fault.name in table.columns:
-                problem = table.problem(row, fault.name, fault.code, fault.message, fault.suggestion)
-                if (problem.line, problem.col) not in refused:
-                    self.problems.append(problem)
+                if fault.name not in cells_refused:
+                    self.problems.append(
+                        table.problem(row, fault.name, fault.code, fault.message, fault.suggestion)
+                    )
             else:
                 self._report(("inputs", fault.name), fault.code, fault.message, fault.suggestion)
 
-    def _table(self, rows_path: Path | None) -> Table | None:
+    def _table(self, rows_path: Path | None) -> tuple[Path, Table] | tuple[None, None]:
+        """Where the table is, and what stands in it; problems call it as the definition or the user does."""
         spec = self.pipeline.rows
-        own = rows_path is None
+        own, label = rows_path is None, ""
         if rows_path is None and spec is not None:
             if spec.from_ is None:
                 message = f"the pipeline {self.pipeline.name!r} needs a table"
@@ -148,17 +156,18 @@ class _Preparation:
             except FileRefusedError as error:
                 self._report(("rows", "from"), Code.TABLE_UNREADABLE, f"the table {error}", error.suggestion)
                 raise DefinitionError(self.problems) from error
+            label = self.places.beside(spec.from_, rows_path)
         if rows_path is None:
-            return None
+            return None, None
         sheet = self.pipeline.rows.sheet if self.pipeline.rows else None
-        table = read_table(rows_path, sheet)
+        table = read_table(rows_path, sheet, label=label)
         if own and sheet is not None and not table.sheet:
             message = f"the table {rows_path.name!r} is no workbook and has no sheets"
             self._report(("rows", "sheet"), Code.TABLE_FORMAT, message, "leave `sheet` out")
         self.problems.extend(table.problems)
-        return table
+        return rows_path, table
 
-    def _shared(self, folders: Folders, columns: frozenset[str]) -> dict[str, Any]:
+    def _shared(self, folders: Folders, table: Table | None) -> dict[str, Any]:
         """Values from `given` and the defaults. An input that is a column may still get its value there."""
         shared: dict[str, Any] = {}
         for name, spec in self.pipeline.inputs.items():
@@ -171,26 +180,35 @@ class _Preparation:
                 try:
                     shared[name] = self._read(spec, value, folders)
                 except InputError as error:
+                    self.refused.add(name)
                     for part in error.parts:
                         self._report(path, part.code, f"{origin}: {part}", part.suggestion)
-            elif name not in columns:
+            elif table is None or name not in table.columns:
                 if spec.required:
-                    near = did_you_mean(name, columns)
-                    hint = (
-                        f"the table has no such column, {near}" if near else f"give it with -i {name}=VALUE"
-                    )
-                    self._report(path, Code.MISSING_INPUT, f"the input {name!r} has no value", hint)
+                    self.refused.add(name)
+                    self._without_value(name, table)
                 else:
                     shared[name] = None
         return shared
 
+    def _without_value(self, name: str, table: Table | None) -> None:
+        message = f"the input {name!r} has no value"
+        if table is None:
+            self._report(("inputs", name), Code.MISSING_INPUT, message, f"give it with -i {name}=VALUE")
+            return
+        message += f": the table {Path(table.file).name!r} has no column {name!r}"
+        near = did_you_mean(name, table.columns)
+        columns = f"{near} {table.listed}" if near else table.listed
+        hint = f"{columns}; -i {name}=VALUE gives one value for all rows"
+        self.problems.append(table.problem(None, "", Code.MISSING_INPUT, message, hint))
+
     def _kept_columns(self, table: Table) -> tuple[str, ...]:
         """The columns of the rows: all that have a name, but for results of an earlier run that nothing here uses."""
         used = self._used_columns()
-        for column in sorted(used - set(table.columns)):
-            near = did_you_mean(column, table.columns) or f"its columns: {', '.join(table.columns)}"
+        self.unknown = used - set(table.columns)
+        for column in sorted(self.unknown):
             message = f"the definition uses the column {column!r}, which the table does not have"
-            self.problems.append(table.problem(None, "", Code.UNKNOWN_COLUMN, message, near))
+            self.problems.append(table.problem(None, "", Code.UNKNOWN_COLUMN, message, table.near(column)))
         dropped = written_before(table.columns, self.pipeline.outputs) - used - self.pipeline.inputs.keys()
         return tuple(column for column in table.columns if column and column not in dropped)
 
@@ -216,7 +234,7 @@ class _Preparation:
                 message = f"the name {name!r} is taken by {table.row_name(names[name])}"
                 self.problems.append(
                     table.problem(
-                        row, self._name_column, Code.ROW_NAME, message, "each run needs a name of its own"
+                        row, self.name_column, Code.ROW_NAME, message, "each run needs a name of its own"
                     )
                 )
             names.setdefault(name, row.line)
@@ -247,13 +265,13 @@ class _Preparation:
 
     def _row_name(self, table: Table, row: Row, number: int, scope: Mapping[str, Any]) -> str | None:
         template = self.pipeline.rows.name if self.pipeline.rows else None
-        if template is None:
+        if template is None or self.nameless:
             return f"row-{number}"
         try:
             value = expressions.render(template, scope)
         except ExpressionError as error:
             self.problems.append(
-                table.problem(row, self._name_column, Code.ROW_NAME, f"the row's name: {error}")
+                table.problem(row, self.name_column, Code.ROW_NAME, f"the row's name: {error}")
             )
             return None
         name = (
@@ -261,15 +279,30 @@ class _Preparation:
         )
         reason = _unusable(name)
         if reason:
-            message = f"the row's name {name[:60]!r} {reason}"
-            self.problems.append(
-                table.problem(row, self._name_column, Code.ROW_NAME, message, "`| slug` makes a usable name")
-            )
+            message = f"the row's name {name[:60]!r} {reason}" if name else f"the row's name {reason}"
+            hint = self._name_hint(name, scope)
+            self.problems.append(table.problem(row, self.name_column, Code.ROW_NAME, message, hint))
             return None
         return name
 
-    @property
-    def _name_column(self) -> str:
+    def _name_hint(self, name: str, scope: Mapping[str, Any]) -> str:
+        if name:
+            return "`| slug` makes a usable name"
+        if is_absent(scope["row"].get(self.name_column)):
+            return "fill in the cell" if self.name_column else "name it after a column"
+        return "write letters or digits that a name can be made of"
+
+    @cached_property
+    def nameless(self) -> bool:
+        """Whether the name of a row's run uses a column that the table lacks, which is told once."""
+        template = self.pipeline.rows.name if self.pipeline.rows else None
+        return any(
+            name.root == "row" and bool(self.unknown & set(name.path[:1]))
+            for name in expressions.references(template or "")
+        )
+
+    @cached_property
+    def name_column(self) -> str:
         """The first column that the name of a row's run uses."""
         template = self.pipeline.rows.name if self.pipeline.rows else None
         used = sorted(expressions.references(template or ""), key=lambda name: name.offset)

@@ -1,11 +1,15 @@
 """Mistakes in definitions, inputs and tables: one table of codes, one shape, all of them reported at once."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from orchestrator.errors import UsageError
+
+#: Problems of one code in one column of a table that people are shown.
+_SHOWN: Final = 20
 
 
 class Severity(StrEnum):
@@ -96,6 +100,7 @@ class Code(StrEnum):
     SPEECH_DOUBT = "D707", "Speech that can be sent but will hardly sound as it was meant.", Severity.WARNING
     TOO_SHORT_A_TIME = "D708", "A timeout that is shorter than what the step itself takes."
     RATE = "D709", "Runs are started more often than the quota of the region lets them end.", Severity.WARNING
+    SECRET_NOT_SET = "D710", "A secret is not set here that the run will need.", Severity.WARNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +128,50 @@ class Problem:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class RowProblem(Problem):
+    """A problem of one row of a table, in a cell of the `column`; empty: in the whole row, or nobody knows in which."""
+
+    column: str = ""
+
+
+def fewer(problems: Iterable[Problem], most: int) -> tuple[list[Problem], dict[Problem, int]]:
+    """The problems without those of a table after the first `most` of one code and column.
+
+    The second: how many more there are like the one that is the last of its kind.
+    """
+    kept: list[Problem] = []
+    kinds: Counter[tuple[str, Code, str]] = Counter()
+    last: dict[tuple[str, Code, str], Problem] = {}
+    for one in problems:
+        if isinstance(one, RowProblem):
+            kind = (one.file, one.code, one.column)
+            kinds[kind] += 1
+            if kinds[kind] > most:
+                continue
+            last[kind] = one
+        kept.append(one)
+    return kept, {last[kind]: number - most for kind, number in kinds.items() if number > most}
+
+
+def lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """The problems as people read them, a line each; of what many rows of a table share no more than a few."""
+    kept, left_out = fewer(problems, _SHOWN)
+    for one in kept:
+        yield str(one)
+        if one in left_out:
+            yield f"{one.file}: {one.code} and {left_out[one]:,} more like this"
+
+
 class DefinitionError(UsageError):
     """A definition, its inputs or its table hold mistakes."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        """`problems` holds every mistake found; the message lists them, one a line."""
+        """`problems` holds every mistake found; the message lists them as `lines` does."""
         self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__("\n".join(lines(self.problems)))
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems without warnings."""
+        return tuple(one for one in self.problems if one.severity is Severity.ERROR)

@@ -1,7 +1,7 @@
 """Everything that can be known of a definition and of what it is given, before anything is called."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os.path import normpath
 from pathlib import Path
@@ -17,7 +17,7 @@ from orchestrator.definition.places import Places
 from orchestrator.definition.prepare import Prepared, prepare
 from orchestrator.definition.problems import Code, DefinitionError, Problem, Severity
 from orchestrator.definition.secret_inputs import Trust
-from orchestrator.definition.uses import Uses
+from orchestrator.definition.uses import Examine, Fault, Uses
 from orchestrator.domain.pipeline import Pipeline
 
 
@@ -46,6 +46,8 @@ class Account:
     rates: Mapping[str, float] | None = None
     #: Names of the secrets that are set, in lower case; None: not known.
     secrets: Collection[str] | None = None
+    #: Whether the definition is to be run now; otherwise a secret that is not set is only a warning.
+    runs: bool = True
 
 
 def review(
@@ -81,8 +83,8 @@ def review(
                 region=account.region,
                 roots=account.roots,
                 file=file,
-                examine=uses.examine,
-                trust=Trust(account.secrets),
+                examine=uses.examine if known else _of_defaults(pipeline, uses.examine),
+                trust=Trust(account.secrets, needed=account.runs),
             )
             problems += prepared.warnings
         except DefinitionError as error:
@@ -98,6 +100,16 @@ def _with_defaults_alone(pipeline: Pipeline) -> Pipeline:
     """The pipeline as far as it can be tried without being given anything."""
     inputs = {name: replace(spec, required=False) for name, spec in pipeline.inputs.items()}
     return replace(pipeline, rows=None, inputs=inputs)
+
+
+def _of_defaults(pipeline: Pipeline, examine: Examine) -> Examine:
+    """Looks at the defaults alone: no other value is known."""
+    without = {name for name, spec in pipeline.inputs.items() if spec.default is None}
+
+    def known(inputs: Mapping[str, Any], row: Mapping[str, Any]) -> Iterable[Fault]:
+        return examine({name: value for name, value in inputs.items() if name not in without}, row)
+
+    return known
 
 
 def _advices(file: Path, kinds: StepKinds, account: Account, seen: set[Path]) -> Iterator[Advice]:

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.definition.delimited import ROW_LIMIT, read_delimited
-from orchestrator.definition.problems import Code, DefinitionError, Problem
+from orchestrator.definition.delimited import COLUMN_LIMIT, ROW_LIMIT, read_delimited, too_many_columns
+from orchestrator.definition.problems import Code, DefinitionError, Problem, RowProblem
 from orchestrator.definition.table import Row, Table, refuse
 from orchestrator.definition.workbook import is_workbook, read_workbook
 
@@ -17,19 +17,21 @@ _LINES: Final = frozenset({".jsonl", ".ndjson"})
 _CELLS: Final = frozenset({".csv", ".tsv", ".txt"})
 
 
-def read_table(path: Path, sheet: str | None = None) -> Table:
-    """The table at `path`, with the rows that are malformed as its problems.
+def read_table(path: Path, sheet: str | None = None, *, label: str = "") -> Table:
+    """The table at `path`, with the rows that are malformed as its problems. These call it `label`, if there is one.
 
-    `sheet`: of a workbook, which; its first one that is not hidden if None. Raises DefinitionError, with those problems too, when it cannot be read as a table.
+    `sheet`: of a workbook, which; its first one that is not hidden if None. Raises DefinitionError, with those problems
+    too, when it cannot be read as a table.
     """
-    file, content = str(path), _content(path)
+    file = label or str(path)
+    content = _content(path, file)
     ending = path.suffix.lower()
     if is_workbook(content, ending):
-        table, problems = read_workbook(path, content, sheet)
+        table, problems = read_workbook(path, content, sheet, file)
     elif ending in _LINES:
-        table, problems = _json_lines(file, _decoded(path, content)), []
+        table, problems = _json_lines(file, _decoded(file, content)), []
     elif ending in _CELLS:
-        table, problems = read_delimited(file, _decoded(path, content), tabs=ending == ".tsv")
+        table, problems = read_delimited(file, _decoded(file, content), tabs=ending == ".tsv")
     else:
         message = f"{ending or 'no ending'} is not a kind of table"
         refuse(file, Code.TABLE_FORMAT, message, "use .csv, .tsv, .xlsx or .jsonl")
@@ -40,33 +42,30 @@ def read_table(path: Path, sheet: str | None = None) -> Table:
     return table
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, file: str) -> bytes:
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for, a device never ends
-            refuse(str(path), Code.TABLE_UNREADABLE, "the table is not a file")
+            refuse(file, Code.TABLE_UNREADABLE, "the table is not a file")
         if path.stat().st_size > SIZE_LIMIT:
             message = f"the table is larger than {SIZE_LIMIT // 1024 // 1024} MiB"
-            refuse(str(path), Code.TABLE_UNREADABLE, message, "split it")
+            refuse(file, Code.TABLE_UNREADABLE, message, "split it")
         return path.read_bytes()
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        problem = Problem(str(path), 1, 1, Code.TABLE_UNREADABLE, f"the table cannot be read: {reason}")
+        problem = Problem(file, 1, 1, Code.TABLE_UNREADABLE, f"the table cannot be read: {reason}")
         raise DefinitionError([problem]) from error
 
 
-def _decoded(path: Path, content: bytes) -> str:
+def _decoded(file: str, content: bytes) -> str:
     encoding = _encoding(content)
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        problem = Problem(
-            str(path), 1, 1, Code.TABLE_UNREADABLE, "the encoding is not known", "save the table as UTF-8"
-        )
+        message = "the encoding is not known"
+        problem = Problem(file, 1, 1, Code.TABLE_UNREADABLE, message, "save the table as UTF-8")
         raise DefinitionError([problem]) from error
     if "\0" in text:
-        refuse(
-            str(path), Code.TABLE_UNREADABLE, "the file is not a text table", "save the table as CSV UTF-8"
-        )
+        refuse(file, Code.TABLE_UNREADABLE, "the file is not a text table", "save the table as CSV UTF-8")
     return text
 
 
@@ -110,21 +109,27 @@ def _json_lines(file: str, text: str) -> Table:
             continue
         if len(rows) >= ROW_LIMIT:
             message = f"more than {ROW_LIMIT:,} rows"
-            problems.append(Problem(file, number, 1, Code.TABLE_ROW, message, "split the table"))
+            problems.append(RowProblem(file, number, 1, Code.TABLE_ROW, message, "split the table"))
             break
         try:
             cells = json.loads(line, parse_constant=_refused, object_pairs_hook=_once)
         except json.JSONDecodeError as error:
-            problems.append(Problem(file, number, error.colno, Code.TABLE_ROW, _not_json(error)))
+            problems.append(RowProblem(file, number, error.colno, Code.TABLE_ROW, _not_json(error)))
             continue
         except (ValueError, RecursionError) as error:
             reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            problems.append(Problem(file, number, 1, Code.TABLE_ROW, f"not usable: {reason}"))
+            problems.append(RowProblem(file, number, 1, Code.TABLE_ROW, f"not usable: {reason}"))
             continue
         if not isinstance(cells, dict):
-            problems.append(Problem(file, number, 1, Code.TABLE_ROW, "each line has to be one JSON object"))
+            problems.append(
+                RowProblem(file, number, 1, Code.TABLE_ROW, "each line has to be one JSON object")
+            )
             continue
         columns.update(dict.fromkeys(cells))
+        if len(columns) > COLUMN_LIMIT:
+            said, advice = too_many_columns(len(columns))
+            problems.append(RowProblem(file, number, 1, Code.TABLE_ROW, said, advice))
+            break
         rows.append(Row(number, cells, begin))
     return Table(file, tuple(columns), tuple(rows), tuple(problems), 1, text, _member)
 

@@ -220,6 +220,10 @@ RULES: Final[Mapping[Code, Rule]] = {
         wrong_table="sku" + "\nc1" * 700,
         right_table="sku" + "\nc1" * 700,
     ),
+    Code.SECRET_NOT_SET: Rule(
+        note="`plan` calls nothing, so it goes on without the secret; `run` refuses with D502. Set "
+        "ORCHESTRATOR_SECRETS__NAME, or ORCHESTRATOR_SECRETS__NAME_FILE."
+    ),
 }
 
 

@@ -1,7 +1,7 @@
 """Inputs of the type `secret`: their names take the place of their values, which are settings."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.definition.inputs import is_absent
@@ -28,6 +28,8 @@ class Trust:
     known: Collection[str] | None = None
     #: Names that the values may stand for: those of the run that hands them on. From anywhere else there are none.
     handed_on: Collection[str] = ()
+    #: Whether what is prepared will be run here, so that one without a value is a mistake.
+    needed: bool = True
 
 
 def with_secrets(
@@ -54,6 +56,8 @@ def with_secrets(
                 faults.append(_missing(name, wanted))
     if trust.known is not None:
         faults += _of_sub_pipelines(pipeline, trust.known)
+    if not trust.needed:
+        faults = [_for_later(one) if one.code is Code.MISSING_INPUT else one for one in faults]
     return values, faults
 
 
@@ -84,6 +88,10 @@ def _missing(name: str, wanted: str, where: str = "") -> Fault:
         f"set {secrets.variable(wanted)} or {secrets.variable(wanted)}_FILE, or `secrets: {{{wanted}: …}}` in the "
         "config file",
     )
+
+
+def _for_later(fault: Fault) -> Fault:
+    return replace(fault, code=Code.SECRET_NOT_SET, message=f"{fault.message}; the run will need it")
 
 
 def _not_to_be_given(name: str, *, own: bool) -> Fault:

@@ -8,16 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from orchestrator.definition.delimited import ROW_LIMIT
-from orchestrator.definition.problems import Code, Problem
+from orchestrator.definition.delimited import CELLS_LIMIT, COLUMN_LIMIT, ROW_LIMIT
+from orchestrator.definition.problems import Code, Problem, RowProblem
 from orchestrator.definition.table import Row, Table, cell_name
 from orchestrator.definition.workbook_values import VALUE_LIMIT, Kind, dated, plain, unescaped
 from orchestrator.definition.workbook_xml import DamagedError, Handlers
 
 #: Characters of a cell; a spreadsheet program writes 32,767 at most.
 CELL_LIMIT: Final = 131_072
-#: Columns of a sheet and rows of a sheet, as spreadsheet programs have them.
-_COLUMN_LIMIT: Final = 16_384
+#: Rows of a sheet, as spreadsheet programs have them.
 _SHEET_ROWS: Final = 1_048_576
 _NUMBER: Final = re.compile(
     r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?|[+-]?\.[0-9]+(?:[eE][+-]?[0-9]{1,3})?"
@@ -131,8 +130,8 @@ class SheetReader:
                 raise DamagedError(f"row {self._number} holds a cell called {reference[:20]!r}")
             column = column_number(found[1])
         self._cells += 1
-        if max(column, self._cells) > _COLUMN_LIMIT:
-            raise DamagedError(f"row {self._number} has more than {_COLUMN_LIMIT:,} cells")
+        if max(column, self._cells) > COLUMN_LIMIT:
+            raise DamagedError(f"row {self._number} has more than {COLUMN_LIMIT:,} cells")
         style = attributes.get("s", "0")
         self._column = column
         self._cell = _Cell(
@@ -200,23 +199,26 @@ class SheetReader:
 
     def _take_header(self) -> None:
         self._header = self._number
+        seen: set[str] = set()
         for column, text in self._values.items():
             name = text.strip()
             if not name:
                 continue
-            if name in self._columns.values():
+            if name in seen:
                 message = f"{self._name(column)}: two columns are called {name!r}"
                 place = (self._number, column)
                 problem = Problem(self._file, *place, Code.TABLE_HEADER, message, "rename one of them")
                 self._header_problems.append(problem)
+            seen.add(name)
             self._columns[column] = name
 
     def _take_row(self) -> None:
         values = self._values
         self._count += len(values)
-        if self._count > VALUE_LIMIT:
+        if self._count > VALUE_LIMIT or len(self._columns) * len(self._rows) >= CELLS_LIMIT:
+            limit = VALUE_LIMIT if self._count > VALUE_LIMIT else CELLS_LIMIT
             raise DamagedError(
-                f"the sheet has more than {VALUE_LIMIT:,} cells",
+                f"the sheet has more than {limit:,} cells",
                 self._number,
                 1,
                 suggestion="split the table",
@@ -239,7 +241,8 @@ class SheetReader:
     def _report(self, column: int, message: str, hint: str) -> None:
         self._row_is_bad = True
         said = f"{self._name(column)} {message}"
-        problem = Problem(self._file, self._number, column, Code.TABLE_ROW, said, hint)
+        named = self._columns.get(column, "")
+        problem = RowProblem(self._file, self._number, column, Code.TABLE_ROW, said, hint, named)
         if self._header:
             self._problems.append(problem)
         else:  # what the columns are called is not known

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.definition.problems import Code, DefinitionError, Problem
+from orchestrator.definition.problems import Code, DefinitionError, Problem, RowProblem
+from orchestrator.domain.nearest import did_you_mean
 
 #: Ends of lines: those of a file, not those that Unicode knows besides.
 LINE_END: Final = re.compile(r"\r\n|\r|\n")
+#: Names of columns in a message.
+_LISTED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class TableForm:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A whole table. `columns` are in the order of the header; JSON lines have those of all lines."""
+    """A whole table. `file` is what problems call it; `columns` are in the order of the header; JSON lines have those of all lines."""
 
     file: str
     columns: tuple[str, ...]
@@ -69,7 +72,21 @@ class Table:
         elif self.sheet:
             message = f"{sheet_name(self.sheet)}, row {line}: {message}"
         line, col = place_of(self.text, line, start, at)
-        return Problem(self.file, line, col, code, message, suggestion)
+        if row is None:
+            return Problem(self.file, line, col, code, message, suggestion)
+        known = column if column in self.columns else ""
+        return RowProblem(self.file, line, col, code, message, suggestion, known)
+
+    def near(self, column: str) -> str:
+        """What to say of a column that the table does not have: the one that was probably meant, or all that there are."""
+        return did_you_mean(column, self.columns) or self.listed
+
+    @property
+    def listed(self) -> str:
+        """`its columns: sku, title`; not more than people read."""
+        named = [name for name in self.columns if name]
+        more = [f"and {len(named) - _LISTED} more"] if len(named) > _LISTED else []
+        return f"its columns: {', '.join([*named[:_LISTED], *more])}"
 
     def row_name(self, line: int) -> str:
         """How people call the row that begins in a line."""

@@ -144,7 +144,7 @@ def read(file: str, content: bytes, *, part_of: Source | None = None) -> tuple[S
     source = Source(file, "", part_of=part_of)
     start = Place(1, 1)
     if len(content) > SIZE_LIMIT:
-        source.report(start, Code.TOO_LARGE, f"the file has {len(content):,} bytes, more than {SIZE_LIMIT:,}")
+        source.report(start, Code.TOO_LARGE, f"the file has more than {SIZE_LIMIT:,} bytes")
         return source, None
     try:
         text = content.decode("utf-8-sig")

@@ -6,17 +6,14 @@ and a formula without a stored value for an empty cell. What a number format mea
 
 import io
 import posixpath
-import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from xml.parsers import expat
 
-from orchestrator.definition.archives import ArchiveRefusedError, check_office_file
+from orchestrator.definition.archives import DAMAGE, ArchiveRefusedError, check_office_file
 from orchestrator.definition.problems import Code, DefinitionError, Problem
 from orchestrator.definition.sheet import SheetReader
 from orchestrator.definition.table import Table, refuse
@@ -30,13 +27,7 @@ WORKBOOKS: Final = frozenset({".xlsx", ".xlsm"})
 UNPACKED_LIMIT: Final = 200 * 1024 * 1024
 #: Bytes of a part that holds no cells: what it lists is kept as a whole.
 _STRUCTURE_LIMIT: Final = 4 * 1024 * 1024
-#: Bytes of the list of parts; a workbook of a hundred sheets has less than 20 KB.
-_DIRECTORY_LIMIT: Final = 1024 * 1024
 _ARCHIVES: Final = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
-#: What zipfile raises for archives that are cut, garbled, or packed in a way that it does not know.
-_DAMAGE: Final = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError),
-)
 _AS_CSV: Final = "open it in a spreadsheet program, save the sheet as CSV UTF-8 and give that file"
 
 
@@ -45,14 +36,13 @@ def is_workbook(content: bytes, ending: str) -> bool:
     return content.startswith(_ARCHIVES) or ending in WORKBOOKS | {".xls", ".xlsb", ".ods"}
 
 
-def read_workbook(path: Path, content: bytes, sheet: str | None) -> tuple[Table, list[Problem]]:
+def read_workbook(path: Path, content: bytes, sheet: str | None, file: str) -> tuple[Table, list[Problem]]:
     """The table in the sheet (None: the first that is not hidden), and the mistakes of its header.
 
-    `content` is what stands at `path`. Raises DefinitionError when it cannot be read as a workbook, or has no such sheet.
+    `content` is what stands at `path`, which problems call `file`. Raises DefinitionError when it cannot be read as a workbook, or has no such sheet.
     """
-    file = str(path)
     try:
-        _check(path, content)
+        _check(path)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _Book.open(file, archive).table(sheet)
     except ArchiveRefusedError as error:
@@ -64,22 +54,16 @@ def read_workbook(path: Path, content: bytes, sheet: str | None) -> tuple[Table,
     except expat.ExpatError as error:
         problem = Problem(file, 1, 1, Code.TABLE_UNREADABLE, "a part of the workbook is not XML", _AS_CSV)
         raise DefinitionError([problem]) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         problem = Problem(file, 1, 1, Code.TABLE_UNREADABLE, "the workbook is damaged", _AS_CSV)
         raise DefinitionError([problem]) from error
 
 
-def _check(path: Path, content: bytes) -> None:
-    """Raises ArchiveRefusedError unless the content is that of a workbook, called so, of a usual size."""
+def _check(path: Path) -> None:
+    """Raises ArchiveRefusedError unless the file is a workbook, called so, of a usual size."""
     ending = path.suffix.lower()
     if ending not in WORKBOOKS | {".xls", ".xlsb", ".ods"}:
         raise ArchiveRefusedError(f"is a workbook or an archive, not {ending or 'a table'}", "call it .xlsx")
-    # The list of parts becomes objects as a whole: its size is looked at before.
-    tail = content[-65_557:]
-    ends = [found.start() for found in re.finditer(rb"PK\x05\x06", tail)]
-    sizes = [struct.unpack_from("<I", tail, at + 12)[0] for at in ends if at + 22 <= len(tail)]
-    if any(size > _DIRECTORY_LIMIT for size in sizes) or b"PK\x06\x07" in tail:
-        raise ArchiveRefusedError("has too many parts for a workbook", _AS_CSV)
     check_office_file(path, what="workbook", ending="xlsx", marker="xl/workbook.xml")
 
 

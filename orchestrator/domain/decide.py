@@ -25,7 +25,7 @@ from orchestrator.domain.actions import (
 )
 from orchestrator.domain.pipeline import Step
 from orchestrator.domain.run import RunState, RunStatus, StepState, StepStatus
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, RetryClass
 
 __all__ = [
     "Action",
@@ -101,7 +101,8 @@ class _Steps:
         if over:
             over = self._group(pipeline.finally_, winding_down=False)
         if over and not self.decision.records and self.state.status is not RunStatus.PAUSED:
-            self.decision.records.append(ev.RunCancelled() if self.cancelling else _end(self.state))
+            end = ev.RunCancelled(_unanswered(self.state)) if self.cancelling else _end(self.state)
+            self.decision.records.append(end)
 
     def _work(self, steps: Sequence[Step], *, failing: bool = False) -> bool:
         if self.cancelling:
@@ -270,15 +271,24 @@ def _start(state: RunState, step: Step) -> ev.EventBody:
 def _end(state: RunState) -> ev.EventBody:
     if (failed := state.failed_step or _failed_after(state)) is not None:
         error = state.steps[failed.id].error or ev.ErrorInfo("The step failed.")
-        return ev.RunFailed(
-            ev.ErrorInfo(
-                f"Step {failed.id}: {error.message}", error.hint, error.code, error.retry, error.request_id
-            )
-        )
+        message = " ".join(filter(None, (f"Step {failed.id}: {error.message}", _unanswered(state))))
+        return ev.RunFailed(ev.ErrorInfo(message, error.hint, error.code, error.retry, error.request_id))
     try:
         return ev.RunSucceeded(expressions.render(state.pipeline.outputs, state.scope()))
     except OrchestratorError as error:
         return ev.RunFailed(waiting.expression_error(error))
+
+
+def _unanswered(state: RunState) -> str:
+    """What held steps may have begun, which nobody looks after once the run is over."""
+    return " ".join(
+        f"Step {step_id}: {one.error.message} {one.error.hint}"
+        for step_id, one in state.steps.items()
+        if one.status in {StepStatus.HELD, StepStatus.CANCELLED}
+        and one.error is not None
+        and one.error.retry is RetryClass.SUPPORT
+        and (one.error.code == "NO_ANSWER" or one.unresolved_at is not None)
+    )
 
 
 def _failed_after(state: RunState) -> Step | None:

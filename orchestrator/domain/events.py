@@ -90,6 +90,8 @@ class RunCancelling:
 @dataclass(frozen=True, slots=True)
 class RunCancelled:
     TYPE: ClassVar[str] = "run.cancelled"
+    #: What a person has to look after, besides why it was cancelled.
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,8 +193,9 @@ class RunState:
                 self.status, self.reason, self.queued_at = RunStatus.CANCELLING, reason, None
                 for step in self.steps.values():
                     step.asked_at = None  # from here on it is told to end
-            case ev.RunCancelled():
+            case ev.RunCancelled(reason=reason):
                 self.status, self.ended_at, self.has_place = RunStatus.CANCELLED, event.at, False
+                self.reason = " ".join(filter(None, (self.reason, reason)))
             case ev.RunResumed(steps=steps, out=out):
                 if self.status.over or out is not None:
                     # A table run goes through its rows again, each of which knows whether there is more to do.

@@ -18,6 +18,7 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from orchestrator.domain import secrets
 from orchestrator.domain.filters import FILTERS, TESTS, concat
 from orchestrator.domain.nearest import did_you_mean
 from orchestrator.domain.values import (
@@ -178,6 +179,8 @@ def _check(node: nodes.Node) -> None:
             raise ExpressionError(f"there is no test {name!r}", hint=_near_or_all(name, TESTS))
         case nodes.CondExpr(expr2=None):
             raise ExpressionError("an `if` inside an expression needs an `else`")
+        case nodes.Const(value=value) if secrets.marked(value):
+            raise ExpressionError("an expression holds no characters U+FDD0 and U+FDD1")
         case nodes.Getattr(attr=attr) if attr.startswith("_"):
             raise ExpressionError(f"names that begin with an underscore are not reachable: {attr!r}")
         case _:

@@ -77,6 +77,19 @@ def shown(text: str) -> str:
     return _MARKED.sub(r"«\1»", text) if OPEN in text else text
 
 
+def displayed(value: Any) -> Any:
+    """A copy of the value for people and other programs: outputs, journals, answers. As `shown`, for all texts in it."""
+    match value:
+        case str():
+            return shown(value)
+        case Mapping():
+            return {displayed(key): displayed(item) for key, item in value.items()}
+        case list() | tuple():
+            return [displayed(item) for item in value]
+        case _:
+            return value
+
+
 def filled(value: Any, values: Mapping[str, str]) -> Any:
     """The value with the secrets themselves, by lower-case name. Raises UnknownSecretError."""
     match value:

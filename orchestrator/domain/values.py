@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,6 +26,7 @@ MEMBER_WORK: Final = 40
 #: Levels of lists and mappings in a rendered value.
 DEPTH_LIMIT: Final = 64
 _INTEGER_LIMIT: Final = 2**63
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _Number = TypeVar("_Number", int, float)
 _Made = TypeVar("_Made")
 
@@ -110,7 +112,7 @@ def plain(value: Any, budget: Budget, depth: int = 0) -> Any:
             return value
         case str():
             budget.take(len(value))
-            return str(value)
+            return whole(str(value))
         case int():
             return bounded(int(value))
         case float() if math.isfinite(value):
@@ -196,6 +198,16 @@ def bounded_text(size: int, make: Callable[[], _Made]) -> _Made:
     return make()
 
 
+def whole(text: str) -> str:
+    """The text; raises ExpressionError when it holds half of a surrogate pair, which nothing can write down."""
+    if not text.isascii() and (half := _HALF.search(text)):
+        raise ExpressionError(
+            f"the text holds half a character (U+{ord(half[0]):04X})",
+            hint="Write the character itself, or both halves: \\ud83d\\ude00.",
+        )
+    return text
+
+
 def is_number(value: Any) -> bool:
     """Whether `value` is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
@@ -226,7 +238,7 @@ def _key(key: Any, budget: Budget) -> str:
     if secrets.marked(key):
         raise ExpressionError("a secret is not a key")
     budget.take(len(key))
-    return str(key)
+    return whole(str(key))
 
 
 def _limit(number: Any) -> float:

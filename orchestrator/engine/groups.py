@@ -14,6 +14,7 @@ from orchestrator.domain.expressions import ExpressionError
 from orchestrator.domain.ids import RunId
 from orchestrator.domain.pipeline import Pipeline
 from orchestrator.domain.run import RunState
+from orchestrator.domain.values import whole
 from orchestrator.engine.changes import Change
 from orchestrator.errors import UsageError
 from orchestrator.store.base import Queued, Store
@@ -41,6 +42,8 @@ def group_of(
         return None
     try:
         value = expressions.render(pipeline.group.name, {"inputs": inputs, "row": row or {}})
+        if isinstance(value, str):
+            whole(value)  # the name may be written with one beside its expressions
     except ExpressionError as error:
         raise GroupNameError(f"concurrency.group: {error.message}", hint=error.hint) from error
     if secrets.marked(value):

@@ -72,9 +72,12 @@ class SubRuns:
             return None
         if summary.status is not RunStatus.SUCCEEDED:
             why = summary.error or f"it was {summary.status.value}"
+            hint = summary.hint or "Retry this run: what its step has done is not done again."
+            if summary.status is RunStatus.CANCELLED:
+                hint = "A retry of this run begins it anew, from its first step: what it has made is made once more."
             raise StepError(
                 f"Run {child} ({summary.name}): {why}",
-                hint=summary.hint or "Retry this run: what its step has done is not done again.",
+                hint=hint,
                 code="SUB_RUN",
             )
         ends = (event.body for event in reversed(await self._store.journal(child)))

@@ -2,7 +2,7 @@
 
 from orchestrator.errors import UsageError
 from orchestrator.planning.charges import CHARGES
-from orchestrator.planning.plan import Plan
+from orchestrator.planning.plan import Cost, Plan
 from orchestrator.planning.spans import Span
 
 
@@ -11,8 +11,8 @@ class OverBudgetError(UsageError):
 
 
 def check_budget(plan: Plan, budget: float) -> None:
-    """Raises OverBudgetError unless the most that the plan may cost is known and within `budget`."""
-    cost = plan.cost
+    """Raises OverBudgetError unless the most that the plan may cost, also if runs fail, is known and within `budget`."""
+    cost = plan.worst.cost
     if cost is None:
         raise OverBudgetError(
             "There are no prices, so nobody can say whether it stays within the budget; nothing was called.",
@@ -32,8 +32,7 @@ def check_budget(plan: Plan, budget: float) -> None:
         )
     if not cost.amount.high <= budget:  # so that a budget that is no number is kept by nothing
         raise OverBudgetError(
-            f"This would cost about {money(cost.amount, cost.currency)}, more than the budget of {budget:,.2f}: "
-            f"{_why(plan)}; nothing was called.",
+            f"{_said(plan, cost)}, more than the budget of {budget:,.2f}: {_why(plan)}; nothing was called.",
             hint="`orchestrator plan` shows what costs what. Take fewer rows, or raise --budget.",
         )
 
@@ -44,8 +43,14 @@ def money(amount: Span, currency: str) -> str:
     return f"{currency} {high}" if low == high else f"{currency} {low} to {high}"
 
 
+def _said(plan: Plan, worst: Cost) -> str:
+    if plan.cost is None or worst.amount.high == plan.cost.amount.high:
+        return f"This would cost about {money(worst.amount, worst.currency)}"
+    return f"If runs fail, this would cost up to {money(Span.exactly(worst.amount.high), worst.currency)}"
+
+
 def _why(plan: Plan) -> str:
-    dearest = max(plan.resources, key=lambda resource: resource.amount.high, default=None)
+    dearest = max(plan.worst.resources, key=lambda resource: resource.amount.high, default=None)
     if dearest is None or not dearest.price:
         return "its calls"
     charge = CHARGES[dearest.charge]

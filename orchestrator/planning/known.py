@@ -9,7 +9,7 @@ from typing import Any, Final
 from orchestrator.domain import expressions
 from orchestrator.domain.expressions import ExpressionError, Reference
 
-#: Members of `run` that are settled when it is made, and those that say that all went well.
+#: Members of `run` that are settled when it is made, and those that say whether all went well, where that is supposed.
 _OF_RUN: Final = frozenset({"name", "failed", "cancelled"})
 
 
@@ -47,7 +47,7 @@ class Scope:
             case "inputs":
                 return first not in self.unknown_inputs if first else not self.unknown_inputs
             case "run":
-                return first in _OF_RUN
+                return first in _OF_RUN and first in self.values.get("run", ())
             case "steps":
                 return self._foresees(reference.path)
             case root:

@@ -1,10 +1,10 @@
 """Many runs added up, and set against the quota, the prices and a budget."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.domain.pipeline import Pipeline, Step
+from orchestrator.domain.pipeline import Pipeline
 from orchestrator.errors import UsageError
 from orchestrator.metastudio.operations import OPERATIONS
 from orchestrator.planning.charges import CHARGES
@@ -86,6 +86,20 @@ class Plan:
     duration: Duration
     #: None: there are no prices.
     cost: Cost | None
+    #: The same for runs that fail after they have done all they can; the most of it counts for a budget.
+    worst: "Worst"
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """What the runs do at most, with all that they do when they fail."""
+
+    load: Load
+    #: What `on_failure`, and steps of `finally` that wait for a failure, add at most.
+    calls: tuple[tuple[str, float], ...]
+    #: The whole use.
+    resources: tuple[Resource, ...]
+    cost: Cost | None
 
 
 def plan_of(
@@ -96,14 +110,25 @@ def plan_of(
     region: str,
     rates: Mapping[str, float],
     prices: Prices | None,
+    worst: Load | None = None,
 ) -> Plan:
-    """The plan for runs of a pipeline. `rates`: granted calls a second by operation."""
+    """The plan for runs of a pipeline. `rates`: granted calls a second by operation; `worst`: of runs that may fail."""
     calls = tuple(
         Calls(name, OPERATIONS[name].category, span, rates[name]) for name, span in named(load.calls)
     )
+    resources, cost = _priced(load, prices)
+    duration = _duration(pipeline, runs, load, calls)
+    worst = worst or load
+    more = (
+        (name, span.high - load.calls.get(name, NOTHING).high) for name, span in sorted(worst.calls.items())
+    )
+    failing = Worst(worst, tuple(one for one in more if one[1] > 0), *_priced(worst, prices))
+    return Plan(pipeline, region, runs, load, calls, resources, duration, cost, failing)
+
+
+def _priced(load: Load, prices: Prices | None) -> tuple[tuple[Resource, ...], Cost | None]:
     resources = tuple(_resource(name, span, prices) for name, span in named(load.charges))
-    cost = _cost(prices, calls, resources, load) if prices else None
-    return Plan(pipeline, region, runs, load, calls, resources, _duration(pipeline, runs, load, calls), cost)
+    return resources, _cost(prices, load, resources) if prices else None
 
 
 def _resource(name: str, units: Span, prices: Prices | None) -> Resource:
@@ -111,10 +136,10 @@ def _resource(name: str, units: Span, prices: Prices | None) -> Resource:
     return Resource(name, code, units, prices.resources.get(code) if prices else None)
 
 
-def _cost(prices: Prices, calls: Iterable[Calls], resources: Iterable[Resource], load: Load) -> Cost:
+def _cost(prices: Prices, load: Load, resources: Sequence[Resource]) -> Cost:
     amount = NOTHING
-    for line in calls:
-        amount += line.calls * prices.calls.get(line.operation, 0.0)
+    for operation, span in load.calls.items():
+        amount += span * prices.calls.get(operation, 0.0)
     for resource in resources:
         amount += resource.amount
     unpriced = [resource.code for resource in resources if resource.price is None]
@@ -158,7 +183,7 @@ def _limit(pipeline: Pipeline) -> int | None:
 
 def checked_assumptions(pipeline: Pipeline, given: Mapping[str, float]) -> Mapping[str, float]:
     """`given` by step. Raises UsageError for a step that the pipeline, and those that it runs, do not have."""
-    names = list(_names((*pipeline.steps, *pipeline.finally_)))
+    names = list(_names(pipeline))
     units = {charge.unit for charge in CHARGES.values()}
     for name, value in given.items():
         step, _, unit = name.partition(".")
@@ -172,9 +197,16 @@ def checked_assumptions(pipeline: Pipeline, given: Mapping[str, float]) -> Mappi
     return given
 
 
-def _names(steps: Iterable[Step], inside: str = "") -> Iterable[str]:
-    for step in steps:
+def may_do_more(pipeline: Pipeline) -> bool:
+    """Whether runs of the pipeline, or those that they start, may do something only when they fail."""
+    steps = (*pipeline.steps, *pipeline.on_failure, *pipeline.finally_)
+    return bool(pipeline.on_failure or pipeline.finally_) or any(
+        step.pipeline is not None and may_do_more(step.pipeline) for step in steps
+    )
+
+
+def _names(pipeline: Pipeline, inside: str = "") -> Iterable[str]:
+    for step in (*pipeline.steps, *pipeline.on_failure, *pipeline.finally_):
         yield f"{inside}{step.id}"
         if step.pipeline is not None:
-            inner = (*step.pipeline.steps, *step.pipeline.finally_)
-            yield from _names(inner, f"{inside}{step.id}/")
+            yield from _names(step.pipeline, f"{inside}{step.id}/")

@@ -71,7 +71,7 @@ class Assumptions:
 
 
 class Survey:
-    """Weighs runs of one pipeline."""
+    """Weighs runs of one pipeline: as they go when all goes well, or with all that they do when they may fail."""
 
     def __init__(
         self,
@@ -79,14 +79,25 @@ class Survey:
         kinds: CallingKinds,
         assumptions: Assumptions | None = None,
         *,
+        failing: bool = False,
         inside: str = "",
     ) -> None:
-        """`inside` names the step that starts the pipeline, if one does."""
+        """`failing`: whether runs may fail, at the latest possible moment; then `on_failure` counts, and what `finally` does
+        for those alone. `inside` names the step that starts the pipeline, if one does.
+        """
         self.assumptions = assumptions or Assumptions()
-        self._kinds, self._inside = kinds, inside
+        self._kinds, self._failing, self._inside = kinds, failing, inside
         self._weighing = Weighing(pipeline, kinds)
-        #: Those of a run that goes well, each after all that it needs.
-        self.steps: Sequence[Step] = in_order((*pipeline.steps, *pipeline.finally_))
+        #: Section by section, each after all that it needs.
+        self.steps: Sequence[Step] = [
+            *in_order(pipeline.steps),
+            *(in_order(pipeline.on_failure) if failing else ()),
+            *in_order(pipeline.finally_),
+        ]
+        #: Those that are done only if a run fails.
+        self.on_failure = frozenset(str(step.id) for step in pipeline.on_failure)
+        #: Those of `steps`: what else is done of a failed run is done again when it fails again.
+        self.ordinary = frozenset(str(step.id) for step in pipeline.steps)
         self._by_name = {str(step.id): step for step in self.steps}
         self._within: dict[str, Survey] = {}
 
@@ -98,11 +109,9 @@ class Survey:
         name: str = "",
         unknown_inputs: frozenset[str] = frozenset(),
     ) -> Mapping[str, Weight]:
-        """What each step does in one run, if all goes well."""
-        values: dict[str, Any] = {
-            "inputs": inputs,
-            "run": {"name": name, "failed": False, "cancelled": False},
-        }
+        """What each step does in one run."""
+        ends = {} if self._failing else {"failed": False, "cancelled": False}
+        values: dict[str, Any] = {"inputs": inputs, "run": {"name": name, **ends}}
         if row is not None:
             values["row"] = row
         foreseen = values["steps"] = {}
@@ -115,14 +124,17 @@ class Survey:
 
     def load(self, weights: Mapping[str, Weight], done: Collection[str] = ()) -> Load:
         """All steps of one run together; `done` are those that need no more calls."""
-        return _Run(self, weights, frozenset(done)).load()
+        over = frozenset(done) & self.ordinary if self._failing else frozenset(done)
+        return _Run(self, weights, over).load()
 
     def within(self, step: Step, sub_run: SubRun) -> Load:
         """What a run does that a step starts."""
         if step.id not in self._within:
             assert step.pipeline is not None, "only a step with a pipeline starts runs"
             name = f"{self.name_of(step)}/"
-            self._within[step.id] = Survey(step.pipeline, self._kinds, self.assumptions, inside=name)
+            self._within[step.id] = Survey(
+                step.pipeline, self._kinds, self.assumptions, failing=self._failing, inside=name
+            )
         survey = self._within[step.id]
         return survey.load(survey.weights(sub_run.inputs, unknown_inputs=sub_run.unknown_inputs))
 
@@ -162,7 +174,10 @@ class _Run:
     def _take(self, step: Step) -> None:
         weight = self._with_items(step, self._given[step.id])
         self._weights[step.id] = weight
-        chance = self._chances[step.id] = self._chance(step)
+        chance = self._chance(step)
+        if step.id in self._survey.on_failure:
+            chance *= _MAYBE
+        self._chances[step.id] = chance
         took_s = NOTHING
         if chance.high > 0 and step.id not in self._done:
             took_s = self._count(step, weight, chance)

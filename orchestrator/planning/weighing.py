@@ -118,7 +118,7 @@ class Weighing:
     def __init__(self, pipeline: Pipeline, kinds: CallingKinds) -> None:
         self._kinds = kinds
         self._folder = Path(pipeline.folder)
-        steps = (*pipeline.steps, *pipeline.finally_)
+        steps = (*pipeline.steps, *pipeline.on_failure, *pipeline.finally_)
         self._spoken = {step.id: _spoken(step.with_[_SCENES]) for step in steps if _SCENES in step.with_}
         #: Steps that use the output of one with scenes: what they send may be its recordings.
         self._after_script = {step.id for step in steps if steps_in(step.with_) & self._spoken.keys()}

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from orchestrator.definition.problems import DefinitionError
+from orchestrator.definition.problems import DefinitionError, fewer
 from orchestrator.domain.ids import RunId, StepId
 from orchestrator.engine.control import Control, ControlError, UnknownRunError
 from orchestrator.metastudio import strict_json
@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 
 B = TypeVar("B", bound="_Body")
 R = TypeVar("R")
+
+#: Problems of one kind that an answer lists at most.
+_MOST_PROBLEMS = 1000
 
 #: Carries a verb out; the run that its answer is about.
 _Act = Callable[[RunId, web.Request], Awaitable[RunId]]
@@ -105,7 +108,7 @@ class Controls:
         except ControlError as error:
             return problem(409, "conflict", error.message, hint=error.hint)
         except DefinitionError as error:
-            found = [asdict(one) for one in error.problems]
+            found = [asdict(one) for one in fewer(error.problems, _MOST_PROBLEMS)[0]]
             return problem(422, "invalid-definition", error.message, hint=error.hint, problems=found)
         except _BodyError as error:
             return problem(422, "invalid-body", str(error))

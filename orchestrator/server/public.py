@@ -131,6 +131,13 @@ class PublicServer:
     async def stop(self) -> None:
         """Stops listening and lets the callbacks under way finish."""
         if self._listener is not None:
+            loop = asyncio.get_running_loop()
+            for listening in self._listener.sockets:
+                loop.remove_reader(listening.fileno())
+            # A connection is accepted, attached to its listener and made in a turn of the loop each. A listener that is
+            # closed before it is attached would leave it open for ever.
+            for _ in range(3):
+                await asyncio.sleep(0)
             self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.domain import events as ev
+from orchestrator.domain import secrets
 from orchestrator.domain.run import RunStatus
 from orchestrator.server.reads import RowResult
 from orchestrator.store.base import Row, Store, Summary
@@ -19,7 +20,7 @@ async def row_result(store: Store, row: Row) -> RowResult:
 
 
 async def ending(store: Store, run: Summary) -> tuple[Mapping[str, Any], ev.ErrorInfo | None]:
-    """What a run handed back, or why it did not; neither as long as it is under way."""
+    """What a run handed back, as it is displayed, or why it did not; neither as long as it is under way."""
     if run.status is RunStatus.PAUSED:
         hint = f"See to the cause, then `orchestrator runs resume {run.id}` and the same command again."
         return {}, ev.ErrorInfo(f"paused: {run.reason}", hint)
@@ -31,7 +32,7 @@ async def ending(store: Store, run: Summary) -> tuple[Mapping[str, Any], ev.Erro
     for event in await store.journal(run.id, max(0, run.seq - 1)):
         match event.body:
             case ev.RunSucceeded(outputs=outputs):
-                return outputs, None
+                return secrets.displayed(outputs), None
             case ev.RunFailed(error=error):
                 return {}, error
             case _:

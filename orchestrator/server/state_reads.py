@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from orchestrator.domain import events as ev
+from orchestrator.domain import secrets
 from orchestrator.domain.ids import DefinitionHash, RunId, StepId
 from orchestrator.domain.pipeline import Pipeline, Step
 from orchestrator.domain.run import RunState, StepStatus
@@ -54,8 +55,8 @@ class StateReads:
         return RunDetail(
             summary_view(summary, reason=reason, error=state.error),
             [self._step(state, step, polled_at) for step in steps],
-            state.inputs,
-            state.outputs,
+            secrets.displayed(state.inputs),
+            secrets.displayed(state.outputs),
         )
 
     async def rows(self, run_id: RunId, start: int, limit: int) -> TableResults | None:
@@ -125,7 +126,7 @@ class StateReads:
             attempt=step_state.attempt,
             waiting_for=self._reasons.step(state, step, polled_at),
             error=step_state.error,
-            outputs=step_state.outputs,
+            outputs=secrets.displayed(step_state.outputs),
             started_at=step_state.started_at,
             finished_at=step_state.ended_at,
         )
@@ -168,7 +169,7 @@ def event_view(event: ev.Event) -> EventView:
         at=event.at,
         step=event.step,
         attempt=event.attempt,
-        payload=json.loads(ev.encode(event.body)),
+        payload=secrets.displayed(json.loads(ev.encode(event.body))),
     )
 
 

@@ -8,11 +8,10 @@ from pydantic import Field
 from orchestrator.metastudio.live_events import correlation_of
 from orchestrator.steps.base import Done, Parameters, StepContext, StepError, StepKind, Waiting
 from orchestrator.steps.live_start import EventType
-from orchestrator.steps.live_stop import shown
+from orchestrator.steps.live_stop import BEGIN_ANEW, UNDER_WAY, shown
 
 #: Between two looks whether there is still somebody to report anything.
 _CHECK_EVERY_S: Final = 30.0
-_UNDER_WAY: Final = frozenset({"WAITING", "PROCESSING"})
 
 
 class LiveOnEventParams(Parameters):
@@ -58,10 +57,10 @@ class LiveOnEvent(StepKind[LiveOnEventParams]):
             if all(details.get(name) == value for name, value in params.match.items()):
                 return Done({"event": params.event, "details": details})
         job = await shown(ctx, params.room_id, params.job_id)
-        if job.state not in _UNDER_WAY:
+        if job.state not in UNDER_WAY:
             raise StepError(
                 f"Livestream {params.job_id} ended as {job.state} without such an event.",
-                hint="Compare `match` with what the room has, and `events` of live.start.",
+                hint=f"Compare `match` with what the room has, and `events` of live.start. {BEGIN_ANEW}",
                 code="LIVE_ENDED",
             )
         return None

@@ -33,9 +33,9 @@ class LiveStartParams(StartSmartLiveReq):
 
 
 class LiveStart(Adopting[LiveStartParams]):
-    """What is given here goes before what the room has. It is stopped when its run is cancelled; a run that fails leaves it
-    running, so put `live.stop` into `finally`. Adopted by its room, if the same run made that: a room has one livestream at a
-    time.
+    """What is given here goes before what the room has. It is stopped when its run is cancelled before that is over; a run
+    that fails or ends leaves it running, so put `live.stop` with the room into `finally`. Adopted by its room, if the same run
+    made that: a room has one livestream at a time.
     """
 
     name = "live.start"

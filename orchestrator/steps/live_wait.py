@@ -18,12 +18,11 @@ from orchestrator.steps.base import (
     Surroundings,
     Waiting,
 )
-from orchestrator.steps.live_stop import shown
+from orchestrator.steps.live_stop import BEGIN_ANEW, UNDER_WAY, shown
 from orchestrator.store.base import Wait
 
 #: It begins within seconds of the call, and nobody hints at that when nothing is pushed.
 _CHECK_EVERY_S: Final = 1.0
-_UNDER_WAY: Final = frozenset({"WAITING", "PROCESSING"})
 #: What the poller says of one that is not among those under way: only the livestream itself knows more.
 _NOT_UNDER_WAY: Final = "NOT_UNDER_WAY"
 
@@ -60,7 +59,7 @@ class LiveWait(StepKind[LiveWaitParams]):
         del correlation
         job = await shown(ctx, params.room_id, params.job_id)
         runs = job.state == "PROCESSING"
-        if job.state in _UNDER_WAY:
+        if job.state in UNDER_WAY:
             return _done(params, job) if runs and params.until == "running" else None
         if job.state == "SUCCEED" and params.until == "ended":
             return _done(params, job)
@@ -68,11 +67,11 @@ class LiveWait(StepKind[LiveWaitParams]):
 
     async def poll(self, around: Surroundings, waits: Sequence[Wait]) -> Mapping[str, str]:
         """All that is not among the livestreams under way; a tenant has few of those at once. Reference 6.2.6."""
-        query = {"state": ",".join(sorted(_UNDER_WAY))}
+        query = {"state": ",".join(sorted(UNDER_WAY))}
         running = {
             job.job_id
             async for job in around.api.pages(operations.list_smart_live_jobs, query=query, low=True)
-            if job.state in _UNDER_WAY
+            if job.state in UNDER_WAY
         }
         return {
             wait.correlation: _NOT_UNDER_WAY for wait in waits if _job_id(wait.correlation) not in running
@@ -98,7 +97,7 @@ def _ended(job_id: str, job: SmartLiveJob) -> StepError:
     cause = job.block_reason or (job.error_info.error_msg if job.error_info else "")
     return StepError(
         f"Livestream {job_id} ended as {job.state}{f': {cause}' if cause else ''}.",
-        hint="See to its room and to the address that it is pushed to before you begin another.",
+        hint=f"See to its room and to the address that it is pushed to before you begin another. {BEGIN_ANEW}",
         code=(job.error_info.error_code if job.error_info else None) or str(job.state),
         retry=RetryClass.NEVER,
     )

@@ -133,6 +133,76 @@ async def test_a_livestream_is_begun_once(tmp_path: Path) -> None:
     }
 
 
+async def test_one_that_nobody_knows_of_is_stopped_with_its_room(tmp_path: Path) -> None:
+    """In a room of another run a lost answer holds the step; the cancelled run stops what is there, and says where to look."""
+    stage = await open_stage(tmp_path, FaultRule(on="start_smart_live", do=Fault.RESET_AFTER, nth=1))
+    async with stage.server, stage.process() as app:
+        made = await begin(app, Pipeline("room", steps=(room(),)))
+        await asyncio.wait_for(app.engine.wait(made), 10)
+        there = outputs(await state_of(app, made), "room")["room_id"]
+        begun = replace(start(), needs=(), with_={"room_id": there})
+        stop, again = (
+            step("stop", "live.stop", room_id=there),
+            step("again", "live.stop", "stop", room_id=there),
+        )
+        run_id = await begin(app, Pipeline("p", steps=(begun,), finally_=(stop, again)))
+        assert (await asyncio.wait_for(app.engine.rest(run_id), 20)).status is RunStatus.PAUSED
+        assert [job.state.running for job in livestreams(stage)] == [True]
+        await app.engine.cancel(run_id, reason="Enough.")
+        summary = await asyncio.wait_for(app.engine.wait(run_id), 10)
+        state = await state_of(app, run_id)
+    assert [job.state.running for job in livestreams(stage)] == [False]
+    assert summary.status is RunStatus.CANCELLED
+    assert summary.reason.startswith("Enough. Step start: The answer to live.start was lost")
+    assert " look " in summary.reason
+    assert outputs(state, "stop")["state"] == "SUCCEED"
+    assert outputs(state, "again")["job_id"] is None
+
+
+async def test_many_are_stopped_by_their_rooms(stage: Stage) -> None:
+    """Items that are over already go on when their run is cancelled, unless `finally` goes through the rooms."""
+    rooms = replace(room(), id=StepId("rooms"), foreach=["a", "b"])
+    rooms = replace(rooms, with_={**rooms.with_, "room_name": "Room ${{ item }}"})
+    each = {"room_id": "${{ item.room_id }}"}
+    begun = replace(step("start", "live.start", "rooms", **each), foreach="${{ steps.rooms.results }}")
+    rest = step("rest", "sleep", "start", seconds=600)
+    stop = replace(
+        step("stop", "live.stop", **each), foreach="${{ steps.rooms.results }}", if_="steps.rooms is defined"
+    )
+    async with stage.process() as app:
+        run_id = await begin(app, Pipeline("p", steps=(rooms, begun, rest), finally_=(stop,)))
+        with app.engine.live.watch() as events:
+            while (await state_of(app, run_id)).steps[StepId("start")].status is not StepStatus.SUCCEEDED:
+                await asyncio.wait_for(events.get(), 10)
+        assert [job.state.running for job in livestreams(stage)] == [True, True]
+        await app.engine.cancel(run_id)
+        assert (await asyncio.wait_for(app.engine.wait(run_id), 10)).status is RunStatus.CANCELLED
+    assert [job.state.running for job in livestreams(stage)] == [False, False]
+
+
+async def test_what_finally_has_removed_is_not_begun_again_by_a_retry(stage: Stage) -> None:
+    """The failure says how to begin anew, and stopping what is gone is no mistake."""
+    ended = step("ended", "live.wait", "start", **HERE)
+    never = step("never", "live.on_event", "ended", **HERE, event="SHOOT_SCRIPT_SWITCH", match={"x": "y"})
+    here = {"room_id": HERE["room_id"]}
+    last = (
+        step("stop", "live.stop", **here),
+        step("remove", "api.delete_smart_live_room", "stop", **here),
+    )
+    async with stage.process() as app:
+        run_id = await begin(app, Pipeline("p", steps=(room(0), start(), ended, never), finally_=last))
+        await asyncio.wait_for(app.engine.wait(run_id), 10)
+        await app.engine.retry(run_id)
+        await asyncio.wait_for(app.engine.wait(run_id), 10)
+        state = await state_of(app, run_id)
+    error = state.error
+    assert error is not None
+    assert error.code == "LIVE_ENDED"
+    assert "--again" in error.hint
+    assert "runs replay RUN --from" in error.hint
+    assert outputs(state, "stop")["job_id"] is None
+
+
 async def test_an_event_that_cannot_come_any_more_fails(stage: Stage) -> None:
     """The livestream ends by itself; waiting for its end succeeds, waiting for what it never said does not."""
     never = step(

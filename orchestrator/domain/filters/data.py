@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from jinja2.runtime import Undefined
 
+from orchestrator.domain import secrets
 from orchestrator.domain.filters.reading import text
 from orchestrator.domain.values import (
     MEMBER_WORK,
@@ -57,9 +58,17 @@ def from_json(value: Any) -> Any:
         raise ExpressionError(f"`from_json` reads {_JSON_READS:,} characters at most")
     spend(MEMBER_WORK * len(given) // 2)
     try:
-        return json_format.loads(given, parse_constant=_no_constant)
+        read = json_format.loads(given, parse_constant=_no_constant)
+        # JSON's escapes can write what no text may hold: the marks of a secret, and halves of a character.
+        unusable = secrets.marked(read)
+        json_format.dumps(read, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ExpressionError("the JSON holds half a character (U+D800 to U+DFFF)") from error
     except (ValueError, RecursionError) as error:
         raise ExpressionError("the text is not JSON") from error
+    if unusable:
+        raise ExpressionError("the JSON holds characters (U+FDD0, U+FDD1) that no text may hold")
+    return read
 
 
 def keys(value: Any) -> list[str]:

@@ -94,7 +94,48 @@ def test_mistakes_come_before_a_plan(capsys: pytest.CaptureFixture[str]) -> None
     assert ", in 2 rows; there is no plan" in capsys.readouterr().err
     Path("prices.yaml").write_text("currency: EUR\nresources: 1\n")
     assert run(["plan", SAMPLE, "--prices", "prices.yaml"]) == 2
-    assert "prices.yaml:2:12: D203 resources is a mapping" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "prices.yaml:2:12: D203 resources is a mapping" in err
+    assert "error: 1 problem; there is no plan" in err
+
+
+def test_warnings_are_not_counted_as_problems(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither before a plan nor before a run."""
+    head = "pipeline: look\ninputs: {x: {type: string, default: a}}\n"
+    Path("look.yaml").write_text(head + "steps: {s: {uses: sleep, with: {seconds: 60}, timeout: 1s}}\n")
+    for command in (["plan", "look.yaml"], ["run", "look.yaml", "--emulator"]):
+        assert run(command) == 2
+        err = capsys.readouterr().err
+        assert "D701 warning" in err
+        assert "error: 1 problem; " in err
+
+
+def test_a_plan_needs_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    """It calls nothing; that a run will need it is a warning."""
+    Path("look.yaml").write_text(
+        "pipeline: look\ninputs: {key: {type: secret}}\n"
+        'steps: {s: {uses: notify.webhook, with: {url: "https://x.example", headers: {k: "${{ inputs.key }}"}}}}\n'
+    )
+    assert run(["plan", "look.yaml"]) == 0
+    assert "D710 warning: the secret 'key' is not set; the run will need it" in capsys.readouterr().err
+    assert run(["run", "look.yaml", "--emulator"]) == 2
+    assert "D502 the secret 'key' is not set" in capsys.readouterr().err
+
+
+def test_a_drawn_definition_may_read_where_the_setting_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As everywhere else: a fragment's file beside its folder."""
+    Path("flows").mkdir()
+    Path("shared.yaml").write_text("fragments: {slow: {timeout: 1h}}\n")
+    step = "{uses: sleep, extends: slow, with: {seconds: 1}}"
+    Path("flows/look.yaml").write_text(
+        f"pipeline: look\nfragments: {{from: ../shared.yaml}}\nsteps: {{s: {step}}}\n"
+    )
+    Path("config.yaml").write_text(f"files: {{roots: [{tmp_path}]}}\n")
+    assert run(["plan", "flows/look.yaml", "--format", "dot"]) == 2
+    assert run(["plan", "flows/look.yaml", "--format", "dot", "--config", "config.yaml"]) == 0
+    assert capsys.readouterr().out.startswith('digraph "look"')
 
 
 def test_a_plan_over_the_budget_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,6 +157,29 @@ def test_a_run_over_the_budget_does_not_start(capsys: pytest.CaptureFixture[str]
     assert "There are no prices" in err
     assert "config/prices.example.yaml" in err
     assert not list(Path().iterdir())
+
+
+def test_what_runs_do_when_they_fail_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its part in the cost, which a budget has to cover."""
+    preview = "{uses: api.create_tts_audition, with: {text: Hello, emotion: HAPPY}}"
+    Path("fail.yaml").write_text(
+        f"pipeline: fail\nsteps: {{s: {{uses: sleep, with: {{seconds: 1}}}}}}\non_failure: {{p: {preview}}}\n"
+    )
+    assert run(["plan", "fail.yaml", "--prices", PRICES]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("If runs fail, at most this on top: 1 create_tts_audition")
+    assert lines[at + 1].startswith("  uses 5 characters of speech preview: hws.")
+    assert lines[at + 2] == "  costs up to XXX 0.00 in all; --budget takes this"
+    assert run(["plan", "fail.yaml", "--json", "--prices", PRICES]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["if_runs_fail"] == {
+        "more_calls": {"create_tts_audition": 1},
+        "resources": {"speech": 5},
+        "open": [],
+        "cost": 0.0005,
+    }
+    assert run(["run", "fail.yaml", "--emulator", "--prices", PRICES, "--budget", "0"]) == 2
+    assert "If runs fail, this would cost up to XXX 0.00, more than" in capsys.readouterr().err
 
 
 def test_the_price_file_may_be_a_setting(

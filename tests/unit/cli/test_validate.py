@@ -38,7 +38,7 @@ _RULE: Final = {
         "id": {"type": "string"},
         "name": {"type": "string"},
         "shortDescription": _TEXT,
-        "helpUri": {"type": "string"},
+        "help": _TEXT,
         "defaultConfiguration": {"type": "object", "properties": {"level": _LEVEL}},
     },
 }
@@ -161,6 +161,40 @@ def test_sarif_is_what_its_schema_asks_for(capsys: pytest.CaptureFixture[str]) -
         "region": {"startLine": 2, "startColumn": 1},
     }
     assert second["ruleIndex"] == 0
+    assert told["tool"]["driver"]["rules"][0]["help"]["text"].startswith(
+        "D504 (error): The value of an input"
+    )
+
+
+def test_tables_are_named_as_the_definition_is(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """From the folder of the command; with the whole path where that was given. A table that an input names, too."""
+    Path("flows").mkdir()
+    Path("flows/a.yaml").write_text(TABLE.replace("my cups", "../cups"))
+    Path("flows/b.yaml").write_text(
+        "pipeline: b\ninputs: {t: {type: table, columns: {n: integer}, default: cups.csv}}\n"
+        'steps: {rest: {uses: sleep, foreach: "${{ inputs.t }}", with: {seconds: 1}}}\n'
+    )
+    for folder in (Path(), Path("flows")):
+        (folder / "cups.csv").write_text("title,n\nlong,x\n")
+    Path("config.yaml").write_text(f"files: {{roots: [{tmp_path}]}}\n")
+
+    def told(file: str) -> str:
+        return validated(capsys, file, "--config", "config.yaml")[1]
+
+    assert told("flows/a.yaml").startswith("cups.csv:2:1: D504 ")
+    assert told(f"{tmp_path}/flows/a.yaml").startswith(f"{tmp_path}/cups.csv:2:1: D504 ")
+    assert "the default of t: flows/cups.csv:2:6: " in told("flows/b.yaml")
+
+
+def test_programs_get_more_than_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """A thousand problems of one code and column; people see twenty."""
+    Path("a.yaml").write_text(TABLE)
+    Path("my cups.csv").write_text("title\n" + "long\n" * 1010)
+    assert len(validated(capsys, "a.yaml")[1].splitlines()) == 21
+    (file,) = json.loads(validated(capsys, "a.yaml", "--json")[1])["files"]
+    assert (len(file["problems"]), file["left_out"]) == (1000, 10)
+    (told,) = json.loads(validated(capsys, "a.yaml", "--format", "sarif")[1])["runs"]
+    assert len(told["results"]) == 1000
 
 
 def test_workflow_commands_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:

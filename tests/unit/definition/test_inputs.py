@@ -163,3 +163,32 @@ def test_any_text_is_read_or_refused(kind: str, text: str) -> None:
         read_input(InputSpec(kind), text, "cn-north-4")
     except InputError:
         return
+
+
+@pytest.mark.parametrize(
+    ("declared", "given_value"),
+    [
+        ({"type": "map"}, r'{"a": "\ufdd0token\ufdd1"}'),
+        ({"type": "map"}, r'{"\ufdd0token\ufdd1": 1}'),
+        ({"type": "list"}, r'["\ufdd0token\ufdd1"]'),
+        ({"type": "list"}, r'[["\ufdd0"]]'),
+    ],
+)
+def test_no_escape_of_json_smuggles_a_secret_in(declared: dict[str, Any], given_value: str) -> None:
+    """The marks of a secret show only when the cell has been read."""
+    with pytest.raises(InputError, match=r"U\+FDD0"):
+        read(declared, given_value)
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "([a-z0-9]+-?)+", "(a|a)*", "(a|aa)+"])
+def test_no_pattern_takes_for_ever(pattern: str) -> None:
+    """With a backtracking engine this test would not end."""
+    with pytest.raises(InputError, match="does not match"):
+        read({"type": "string", "pattern": pattern}, "a" * 5000 + "!")
+
+
+@pytest.mark.parametrize("pattern", ["(?=a)b", r"(a)\1", "[", "a{5000}"])
+def test_a_pattern_that_re2_does_not_know_is_refused(pattern: str) -> None:
+    """When the definition is read, not when a row is."""
+    with pytest.raises(ValueError, match="not a regular expression that RE2 knows"):
+        read({"type": "string", "pattern": pattern}, "a")

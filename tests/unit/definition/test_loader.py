@@ -1,11 +1,13 @@
 """Loading a definition: a pipeline, or every mistake at its place."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from orchestrator.definition.kinds import StepKinds
 from orchestrator.definition.loader import check as check_file
@@ -157,7 +159,10 @@ BASE = "pipeline: p\nsteps:\n  a: {uses: thing.make, with: {name: n}}\n"
         (BASE + "finally:\n  a: {uses: any}\n", "5:3: D205 the step 'a' stands in `steps` too (line 3)"),
         (BASE + "inputs: {x: {max_length: 3, accept: [a]}}\n", "4:29: D201 unknown key 'accept' in inputs.x"),
         (BASE + "inputs: {x: {type: choice}}\n", "4:10: D202 the key 'choices' is missing in inputs.x"),
-        (BASE + "inputs: {x: {pattern: '['}}\n", "4:23: D203 inputs.x.pattern: not a regular expression"),
+        (
+            BASE + "inputs: {x: {pattern: '['}}\n",
+            "4:23: D203 inputs.x.pattern: not a regular expression that RE2 knows: missing ]: [",
+        ),
         (
             BASE + "inputs: {x: {type: integer, default: a}}\n",
             "4:38: D501 the default of 'x': \"a\" is not a whole number",
@@ -411,3 +416,34 @@ steps:
         (5, "D302"),
         (7, "D301"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        *((word, "file") for word in ("image", "images", "picture", "video", "audio", "media")),
+        *(("str", "string"), ("int", "integer"), ("bool", "boolean")),
+        *(("array", "list"), ("object", "map"), ("dict", "map")),
+    ],
+)
+def test_types_of_other_languages_are_understood(check: Check, written: str, meant: str) -> None:
+    """As the type that was meant."""
+    _, problems = check(f"pipeline: p\ninputs: {{x: {{type: {written}}}}}\nsteps: {{s: {{uses: any}}}}\n")
+    assert [one.suggestion for one in problems] == [f"did you mean {meant!r}?"]
+
+
+@dataclass(frozen=True)
+class _Look:
+    params: type[BaseModel]
+    outputs: frozenset[str] | None = frozenset({"tags", "asset_id"})
+
+
+def test_an_output_is_not_guessed_from_afar(kinds: StepKinds, tmp_path: Path) -> None:
+    """`status` is not `tags`: what there is is told instead."""
+    many = {**kinds, "look": _Look(kinds["thing.use"].params)}
+    text = "pipeline: p\nsteps: {look: {uses: look, with: {id: x}}}\noutputs: {x: '${{ steps.look.%s }}'}\n"
+    told = {
+        name: check_text((text % name).encode(), many, file="p.yaml", folder=tmp_path)[1][0].suggestion
+        for name in ("status", "asset")
+    }
+    assert told == {"status": "known: asset_id, tags", "asset": "did you mean 'asset_id'?"}

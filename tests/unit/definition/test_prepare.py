@@ -163,8 +163,49 @@ def test_a_required_input_without_a_column_is_one_problem(
     with pytest.raises(DefinitionError) as caught:
         prepare(pipeline(INPUTS + STEPS), {}, tmp_path / "t.csv", region="cn-north-4")
     assert said(caught, tmp_path) == [
-        "p: D502 the input 'title' has no value (the table has no such column, did you mean 'titel'?)"
+        (
+            "HOME/t.csv:1:1: D502 the input 'title' has no value: the table 't.csv' has no column 'title' "
+            "(did you mean 'titel'? its columns: titel, image; -i title=VALUE gives one value for all rows)"
+        )
     ]
+
+
+def test_a_name_from_a_column_that_is_not_there_is_one_problem(
+    pipeline: Callable[[str], Pipeline], tmp_path: Path
+) -> None:
+    """Not one for each row, whose name nobody knows."""
+    (tmp_path / "t.csv").write_text("SKU,title,image\n" + "a,x,a.png\n" * 30)
+    made = pipeline(INPUTS + 'rows: {from: t.csv, name: "${{ row.sku | slug }}"}\n' + STEPS)
+    with pytest.raises(DefinitionError) as caught:
+        prepare(made, {}, region="cn-north-4")
+    assert said(caught, tmp_path) == [
+        "HOME/t.csv:1:1: D606 the definition uses the column 'sku', which the table does not have (did you mean 'SKU'?)"
+    ]
+
+
+def test_an_empty_name_says_what_to_do(pipeline: Callable[[str], Pipeline], tmp_path: Path) -> None:
+    """An empty cell is to be filled in; one of signs alone needs letters."""
+    (tmp_path / "t.csv").write_text("sku,title,image\n,x,a.png\n!!,x,a.png\n")
+    made = pipeline(INPUTS + 'rows: {from: t.csv, name: "${{ row.sku | slug }}"}\n' + STEPS)
+    with pytest.raises(DefinitionError) as caught:
+        prepare(made, {}, region="cn-north-4")
+    assert said(caught, tmp_path) == [
+        "HOME/t.csv:2:1: D605 the row's name is empty (fill in the cell)",
+        "HOME/t.csv:3:1: D605 the row's name is empty (write letters or digits that a name can be made of)",
+    ]
+
+
+def test_what_many_rows_share_is_listed_shortly(pipeline: Callable[[str], Pipeline], tmp_path: Path) -> None:
+    """Twenty of one code and column, and how many more there are; the error holds all of them."""
+    rows = "".join(f"s{number},x,a.png,many\n" for number in range(1500))
+    (tmp_path / "t.csv").write_text(f"sku,title,image,count\n{rows}b,,a.png,1\nc,x\n")
+    made = pipeline(INPUTS + 'rows: {from: t.csv, name: "${{ row.sku }}"}\n' + STEPS)
+    with pytest.raises(DefinitionError) as caught:
+        prepare(made, {}, region="cn-north-4")
+    told = caught.value.message.replace(str(tmp_path.resolve()), "HOME").splitlines()
+    assert len(caught.value.problems) == 1502
+    assert [line.split(": ")[1].split()[0] for line in told] == ["D504"] * 21 + ["D502", "D502"]
+    assert told[20] == "HOME/t.csv: D504 and 1,480 more like this"
 
 
 def test_links_that_lead_out_are_refused(

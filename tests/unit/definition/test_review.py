@@ -286,3 +286,95 @@ def test_a_secret_is_never_told(tmp_path: Path) -> None:
     file.write_text(text, "utf-8")
     found = review(file, kinds(), Account(REGION), {"key": "hunter2"})
     assert "hunter2" not in " ".join(map(str, found.problems))
+
+
+SPEECHES = """\
+pipeline: p
+inputs: {wide: {type: integer, required: false}, after: {type: string, required: false}}
+rows: {from: rows.csv}
+steps:
+%s  s:
+    uses: script.create
+%s    with:
+      script_name: x
+      model_asset_id: 0c7798664ee7178b3dba3bbef57c32e7
+      voice_config: {voice_asset_id: aca15f9fe7912b2d5d8eb827f2d1327b}
+      video_config: {codec: H264, bitrate: 4000, width: "${{ inputs.wide }}", height: 1080}
+      shoot_scripts: [{shoot_script: {text_config: {text: '${{ row["speaker text"] }}'}}}]
+"""
+
+
+def speeches(folder: Path, *, before: str = "", more: str = "") -> list[str]:
+    (folder / "rows.csv").write_text("title,speaker text,wide\nCup,Hello.,1920\nPot,,1920\nPan,Hi.,1000\n")
+    problems = looked_at(folder, SPEECHES % (before, more)).problems
+    return [f"{one.line}:{one.col} {one.code} {one.message} ({one.suggestion})" for one in problems[1:]]
+
+
+def test_conditions_hold_for_the_values_of_a_row(tmp_path: Path) -> None:
+    """A cell without speech and a width that does not fit the height are told at their cells."""
+    empty, wide = speeches(tmp_path)
+    assert empty == (
+        "3:5 D504 speaker text: in the step s, script_type TEXT, the default, needs text_config with a text that is "
+        "not empty (fill in the cell)"
+    )
+    assert wide.startswith("4:9 D504 wide: in the step s, width and height are 1000x1080")
+
+
+@pytest.mark.parametrize(
+    ("before", "more"),
+    [
+        ("", "    if: row.title\n"),
+        ("", "    foreach: [1, 2]\n"),
+        ("  w: {uses: sleep, if: row.title, with: {seconds: 1}}\n", "    needs: w\n"),
+    ],
+)
+def test_conditions_are_left_open_where_a_step_may_be_skipped(before: str, more: str, tmp_path: Path) -> None:
+    """It may be skipped just because the cell is empty."""
+    assert speeches(tmp_path, before=before, more=more) == []
+
+
+def test_conditions_hold_behind_a_repeated_step(tmp_path: Path) -> None:
+    """It may have nothing to repeat, but it is not skipped."""
+    before = "  w: {uses: sleep, foreach: [1], with: {seconds: 1}}\n"
+    assert len(speeches(tmp_path, before=before, more="    needs: w\n")) == 2
+
+
+def test_an_input_without_a_value_is_told_where_one_is_needed(tmp_path: Path) -> None:
+    """Not while nobody has been asked for its value."""
+    text = (
+        "pipeline: p\ninputs: {name: {type: string, required: false}}\n"
+        'steps: {a: {uses: asset.create, with: {asset_name: "${{ inputs.name }}", asset_type: IMAGE}}}\n'
+    )
+    assert looked_at(tmp_path, text).problems == ()
+    (problem,) = looked_at(tmp_path, text, values=True).problems
+    assert problem.message == "name: in the step a, asset_name needs a value"
+
+
+def test_what_cannot_be_read_is_not_told_again_as_missing(tmp_path: Path) -> None:
+    """Neither where its value goes, nor where a condition asks for it."""
+    (tmp_path / "rows.csv").write_text("title,speaker text,wide\nCup,Hello.,wide\n")
+    problems = looked_at(tmp_path, SPEECHES % ("", "")).problems
+    assert [one.message for one in problems[1:]] == ['wide: "wide" is not a whole number']
+
+
+def test_a_long_speech_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """With its subject."""
+    (tmp_path / "rows.csv").write_text(f"title,speaker text,wide\nCup,{'a' * 10_001},1920\n")
+    problems = looked_at(tmp_path, SPEECHES % ("", "")).problems
+    assert "speaker text: in the step s, the text has 10,001 characters" in problems[1].message
+
+
+def test_a_secret_that_is_not_set_stops_only_a_run(tmp_path: Path) -> None:
+    """What calls nothing goes on with a warning."""
+    file = tmp_path / "p.yaml"
+    file.write_text(
+        "pipeline: p\ninputs: {key: {type: secret}}\n"
+        'steps: {s: {uses: notify.webhook, with: {url: "https://x.example", headers: {k: "${{ inputs.key }}"}}}}\n'
+    )
+    told = {
+        runs: review(file, kinds(), Account(REGION, secrets=(), runs=runs), values=True)
+        for runs in (True, False)
+    }
+    assert [one.code for one in told[True].errors] == [Code.MISSING_INPUT]
+    assert (told[False].errors, [one.code for one in told[False].problems]) == ((), [Code.SECRET_NOT_SET])
+    assert told[False].prepared is not None

@@ -2,12 +2,14 @@
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.definition import delimited
 from orchestrator.definition.problems import Code, DefinitionError
 from orchestrator.definition.rows import read_table
 from orchestrator.definition.table import Table
@@ -226,6 +228,30 @@ def test_a_problem_of_the_header_stands_there(tmp_path: Path) -> None:
     """Blank lines before it count."""
     read = table(tmp_path, b"\n\na,b\n1,2\n")
     assert read.problem(None, "", Code.UNKNOWN_COLUMN, "none").line == 3
+
+
+def test_a_table_has_only_so_many_columns(tmp_path: Path) -> None:
+    """Far more are refused at once, with one problem at the first too many."""
+    names = [f"c{number}" for number in range(200_000)]
+    told = "the table has 200,000 columns, more than 16,384"
+    (problem,) = said(tmp_path, (",".join(names) + "\n1\n").encode())
+    assert problem.startswith(f"t.csv:1:{len(','.join(names[:16_384])) + 2}: D603 {told}")
+    (problem,) = said(tmp_path, json.dumps(dict.fromkeys(names, 1)).encode(), "t.jsonl")
+    assert problem.startswith(f"t.jsonl:1:1: D604 {told}")
+
+
+def test_each_of_many_equal_columns_is_a_mistake(tmp_path: Path) -> None:
+    """Where it stands."""
+    found = said(tmp_path, b",".join([b"c"] * 10_000) + b"\n1\n")
+    assert len(found) == 9_999
+    assert found[-1] == "t.csv:1:19999: D603 two columns are called 'c' (rename one of them)"
+
+
+def test_rows_times_columns_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where most cells are empty."""
+    monkeypatch.setattr(delimited, "CELLS_LIMIT", 6)
+    assert said(tmp_path, b"a,b,c\n1\n2\n3\n") == ["t.csv:4:1: D604 more than 6 cells (split the table)"]
+    assert said(tmp_path, b"a,b,c\n1\n2\n") == []
 
 
 @given(st.binary(max_size=120) | st.text(alphabet='ab,;"\n\r\t{}:1', max_size=80).map(str.encode))

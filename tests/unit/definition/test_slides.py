@@ -1,5 +1,6 @@
 """Decks: what is read of them, and which are refused, with what a person can do about it."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,9 @@ def test_files_that_are_no_decks_are_refused(tmp_path: Path) -> None:
     assert "password (save a copy without one)" in refused(path)
     path.write_bytes(b"%PDF-1.7 no archive at all")
     assert "is not a presentation, or is damaged" in refused(path)
+    for size, part in ((b"\xff\xff\0", "is damaged"), (b"\0\0\x30", "has too many parts for a presentation")):
+        path.write_bytes(b"PK\x05\x06" + bytes(8) + size + bytes(7))
+        assert part in refused(path)
     whole = deck(path, ["One."]).read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     assert "is not a presentation, or is damaged" in refused(path)
@@ -118,6 +122,19 @@ def test_files_that_are_no_decks_are_refused(tmp_path: Path) -> None:
     assert "is damaged" in refused(path)
     Presentation().save(str(path))
     assert "has no slide" in refused(path)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_garbled_parts_are_refused(packing: int, tmp_path: Path) -> None:
+    """However they are packed: what unpacks them says it in its own way."""
+    path = tmp_path / "d.pptx"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("ppt/presentation.xml", "<p/>" * 100)
+        at = archive.start_dir
+    content = path.read_bytes()
+    begin = 30 + len("ppt/presentation.xml")
+    path.write_bytes(content[:begin] + b"\xff" * (at - begin) + content[at:])
+    assert "is not a presentation, or is damaged" in refused(path)
 
 
 def test_bombs_and_declarations_are_refused_unread(tmp_path: Path) -> None:

@@ -303,6 +303,8 @@ def test_more_rows_than_a_table_may_have_are_refused(tmp_path: Path, monkeypatch
     assert said(tmp_path, path) == ["t.xlsx:7:1: D604 more than 5 rows (split the table)"]
     monkeypatch.setattr(sheets, "VALUE_LIMIT", 6)
     assert said(tmp_path, path) == ["t.xlsx:5:1: D601 the sheet has more than 6 cells (split the table)"]
+    monkeypatch.setattr(sheets, "CELLS_LIMIT", 4)  # with those that are empty
+    assert said(tmp_path, path) == ["t.xlsx:4:1: D601 the sheet has more than 4 cells (split the table)"]
     path = parts(tmp_path, SHEET, {"xl/sharedStrings.xml": SHARED})
     monkeypatch.setattr(workbook_values, "VALUE_LIMIT", 2)
     assert said(tmp_path, path) == ["t.xlsx:1:1: D601 the workbook has more than 2 texts (split it)"]
@@ -316,6 +318,11 @@ def test_more_rows_than_a_table_may_have_are_refused(tmp_path: Path, monkeypatch
         (b"PK\x03\x04rest", "t.xlsx", "the file is not a workbook, or is damaged"),
         (b"PK\x05\x06".ljust(22, b"\0"), "t.xlsx", "the file is not a workbook"),
         (b"PK\x05\x06".ljust(22, b"\x7f"), "t.xlsx", "the file has too many parts for a workbook"),
+        (
+            b"PK\x05\x06" + bytes(8) + b"\xff\xff" + bytes(8),
+            "t.xlsx",
+            "the file is not a workbook, or is damaged",
+        ),
         (b"PK\x05\x06".ljust(22, b"\0"), "t.ods", "the file is not a workbook"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest", "t.xls", "the file is a workbook of before 2007"),
         (

@@ -68,6 +68,30 @@ def test_a_held_step_says_why_when_its_run_is_cancelled() -> None:
     assert play.decides().records[0] == ev.StepCancelled(A, 1, "It was held: Nobody knows.")
 
 
+NO_ANSWER = ev.ErrorInfo("The answer was lost.", "Look at room 1.", "NO_ANSWER", RetryClass.SUPPORT)
+
+
+def test_a_cancelled_run_names_what_nobody_looks_after() -> None:
+    """What was held because its answer was lost may go on at the provider, and costs money; a quota does not."""
+    quota = ev.ErrorInfo("no credit", retry=RetryClass.SUPPORT)
+    play = Play(Pipeline("p", steps=(step(A), step(B))))
+    play.happens(ev.StepIntended(A, 1), ev.StepSent(A, 1), ev.StepFailed(A, 1, NO_ANSWER, held=True))
+    play.happens(ev.StepIntended(B, 1), ev.StepFailed(B, 1, quota, held=True), ev.RunCancelling("Enough."))
+    assert play.decides().records[-1] == ev.RunCancelled("Step a: The answer was lost. Look at room 1.")
+    assert play.state.reason == "Enough. Step a: The answer was lost. Look at room 1."
+
+
+def test_a_failed_run_names_what_nobody_looks_after() -> None:
+    """A failure beside a held step ends the run; its message tells of both."""
+    play = Play(Pipeline("p", steps=(step(A), step(B))))
+    play.happens(ev.StepIntended(A, 1), ev.StepSent(A, 1), ev.StepFailed(A, 1, NO_ANSWER, held=True))
+    play.happens(ev.StepIntended(B, 1), ev.StepFailed(B, 1, ev.ErrorInfo("boom", "mend it")))
+    play.decides()
+    assert play.state.error == ev.ErrorInfo(
+        "Step b: boom Step a: The answer was lost. Look at room 1.", "mend it"
+    )
+
+
 def unresolved(plan: Pipeline) -> Play:
     play = Play(plan).happens(ev.StepIntended(A, 1), ev.StepSent(A, 1))
     refused = ev.StepLookedUp(A, 1, START, conclusive=False, error=ev.ErrorInfo("wrong keys"))

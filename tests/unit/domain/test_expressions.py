@@ -281,6 +281,15 @@ def test_only_plain_data_comes_out() -> None:
             render("${{ " + source + " }}", {"thing": Thing()})
 
 
+@pytest.mark.parametrize("value", ["a\ud800", {"\udfff": 1}, [["\udc00"]]])
+def test_half_a_character_does_not_come_out(value: Any) -> None:
+    """Nothing can write it down; whole ones beyond the first plane pass."""
+    for text in ("${{ inputs.title }}", "x ${{ inputs.title }}"):
+        with pytest.raises(ExpressionError, match=r"half a character \(U\+D"):
+            render(text, {"inputs": {"title": value}})
+    assert render("${{ inputs.title }}", {"inputs": {"title": "\U0001f600"}}) == "\U0001f600"
+
+
 def test_what_comes_out_is_a_copy() -> None:
     """Changing a rendered value does not change the scope."""
     scope = {"inputs": {"tags": ["a"]}}

@@ -16,6 +16,7 @@ from orchestrator.domain.ids import StepId
 from orchestrator.domain.secrets import (
     Mask,
     UnknownSecretError,
+    displayed,
     filled,
     is_placeholder,
     marked,
@@ -173,3 +174,4 @@ def test_names_are_told_apart_from_texts() -> None:
     assert not is_placeholder("\ufdd0no name\ufdd1")
     assert names_in({"a": [f"x{TOKEN}"]}) == {"token"}
     assert shown(f"a {TOKEN}") == "a «token»"
+    assert displayed({TOKEN: [f"a {TOKEN}", 1, None]}) == {"«token»": ["a «token»", 1, None]}

@@ -10,7 +10,7 @@ from orchestrator.domain.ids import RunId
 from orchestrator.domain.pipeline import GroupSpec, Pipeline, RowsSpec
 from orchestrator.domain.run import RunStatus
 from orchestrator.domain.secrets import placeholder
-from orchestrator.engine.groups import GroupNameError
+from orchestrator.engine.groups import GroupNameError, group_of
 from orchestrator.engine.offline import Offline
 from orchestrator.engine.reception import RowInput
 from orchestrator.engine.run_ids import RunIds
@@ -185,3 +185,11 @@ async def test_a_group_needs_a_name(carried: Carried) -> None:
     for value in values:
         with pytest.raises(GroupNameError, match="concurrency"):
             await carried.submit(live(), inputs={"room": value})
+
+
+@pytest.mark.parametrize("group", [ROOM, "g-${{ inputs.room }}", "\ud800${{ inputs.room }}", "g\udfff"])
+async def test_a_group_is_named_with_whole_characters(group: str) -> None:
+    """Half a surrogate pair could not be written down, wherever it comes from."""
+    room = "1" if "\ud800" in group else "\ud83d"
+    with pytest.raises(GroupNameError, match="half a character"):
+        group_of(live(group=group), {"room": room})

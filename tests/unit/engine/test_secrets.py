@@ -9,8 +9,10 @@ import pytest
 from orchestrator.domain.ids import StepId
 from orchestrator.domain.pipeline import InputSpec, Pipeline, Step
 from orchestrator.domain.run import RunStatus, StepStatus
-from orchestrator.domain.secrets import placeholder
+from orchestrator.domain.secrets import marked, placeholder
 from orchestrator.errors import RetryClass
+from orchestrator.server.row_results import ending
+from orchestrator.server.state_reads import StateReads
 from orchestrator.steps.base import Done, Found, StepContext, StepError, Waiting
 from orchestrator.store.sqlite import SqliteStore
 from tests.unit.engine.carried import AnyParams, Carried, flow, step
@@ -136,3 +138,19 @@ async def test_a_run_waits_for_a_secret_that_is_gone(carried: Carried) -> None:
     await carried.engine.resume(run_id)
     assert (await carried.over(run_id)).status is RunStatus.SUCCEEDED
     assert carried.kind.ran == [f"a:Bearer {VALUE}"]
+
+
+async def test_outputs_of_a_run_are_displayed_with_the_name(carried: Carried) -> None:
+    """In details, journals and results; the state keeps what stands for the value."""
+    pipeline = secretive(step("a"), outputs={"whole": "${{ inputs.token }}", "joined": [TOKEN]})
+    run_id = await carried.submit(pipeline, inputs=GIVEN)
+    state = await carried.over(run_id)
+    assert state.outputs["whole"] == placeholder("token")
+    reads = StateReads(carried.store)
+    detail, summary = await reads.run(run_id), await carried.store.summary(run_id)
+    assert detail is not None
+    assert summary is not None
+    told = {"whole": "«token»", "joined": ["Bearer «token»"]}
+    assert detail.outputs == (await ending(carried.store, summary))[0] == told
+    assert detail.inputs == {"token": "«token»"}
+    assert not marked([event.payload for event in await reads.events(run_id, 0)])

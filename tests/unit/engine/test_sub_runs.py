@@ -144,6 +144,24 @@ async def test_cancel_ends_it_too(carried: Carried) -> None:
     assert carried.kind.called_off == ["job-r/part-job"]
 
 
+async def test_a_retry_begins_a_cancelled_one_anew(carried: Carried) -> None:
+    """Its steps are done again, as the failure of its caller has announced."""
+    carried.kind.acts["job"] = wait_for_job
+    run_id = await carried.begun(flow(part(inner(step("job")))), step="part")
+    await carried.settled()
+    first = await sub_run(carried, run_id)
+    await carried.engine.cancel(first.id)
+    state = await carried.over(run_id)
+    assert state.status is RunStatus.FAILED
+    assert state.error is not None
+    assert "begins it anew" in state.error.hint
+    del carried.kind.acts["job"]
+    await carried.engine.retry(run_id)
+    assert (await carried.over(run_id)).status is RunStatus.SUCCEEDED
+    assert (await sub_run(carried, run_id)).id != first.id
+    assert [ran.split(":")[0] for ran in carried.kind.ran].count("say") == 2
+
+
 async def test_pause_and_resume_reach_it(carried: Carried) -> None:
     """It pauses with its caller and goes on with it."""
     carried.kind.acts["job"] = wait_for_job

@@ -10,7 +10,7 @@ from orchestrator.metastudio.catalog import resource_type
 from orchestrator.metastudio.operations import RATES
 from orchestrator.planning.budget import OverBudgetError, check_budget
 from orchestrator.planning.charges import CHARGES
-from orchestrator.planning.plan import Plan, checked_assumptions, plan_of
+from orchestrator.planning.plan import Plan, checked_assumptions, may_do_more, plan_of
 from orchestrator.planning.prices import Prices, read_prices
 from orchestrator.planning.spans import Span
 from orchestrator.planning.survey import Survey
@@ -28,14 +28,24 @@ def planned(
     read: Read, text: str, *speeches: str, done: int = 0, begun: int = 0, prices: Prices | None = None
 ) -> Plan:
     pipeline = read(text)
-    tally = Tally(Survey(pipeline, kinds()))
-    for number, speech in enumerate(speeches):
-        if number < done:
-            tally.skip()
-        else:
-            already = frozenset({"script"}) if number < done + begun else None
-            tally.add({"speech": speech}, name=f"run-{number}", done=already)
-    return plan_of(pipeline, tally.runs, tally.load(), region=REGION, rates=RATES[REGION], prices=prices)
+    tallies = [Tally(Survey(pipeline, kinds(), failing=failing)) for failing in (False, True)]
+    for tally in tallies:
+        for number, speech in enumerate(speeches):
+            if number < done:
+                tally.skip()
+            else:
+                already = frozenset({"script"}) if number < done + begun else None
+                tally.add({"speech": speech}, name=f"run-{number}", done=already)
+    well, worst = tallies
+    return plan_of(
+        pipeline,
+        well.runs,
+        well.load(),
+        region=REGION,
+        rates=RATES[REGION],
+        prices=prices,
+        worst=worst.load(),
+    )
 
 
 def test_runs_of_different_lengths_add_up(read: Read) -> None:
@@ -121,6 +131,54 @@ steps:
 def test_what_is_done_already_costs_nothing(read: Read) -> None:
     """Also with prices for nothing."""
     check_budget(planned(read, SPOKEN, WORDS, done=1, prices=Prices("EUR")), 0)
+
+
+ON_FAILURE = (
+    SPOKEN.replace("pipeline: talk", "pipeline: fail").replace(
+        "steps:", "steps: {look: {uses: sleep, with: {seconds: 1}}}\non_failure:"
+    )
+    + """
+finally:
+  bye: {uses: api.show_asset, with: {asset_id: "00000000000000000000000000000000"}, if: run.failed}
+"""
+)
+
+
+def test_what_failures_do_counts_for_a_budget(read: Read) -> None:
+    """`on_failure` of each run, and what `finally` does then; the cost of runs that go well does not hold it."""
+    prices = Prices("EUR", {MINUTES: 3.0}, calls={"show_asset": 1.0})
+    plan = planned(read, ON_FAILURE, WORDS, WORDS, prices=prices)
+    assert [*plan.calls, *plan.resources] == []
+    assert plan.cost is not None
+    assert plan.cost.amount == Span(0, 0)
+    assert dict(plan.worst.calls) == {
+        "create2_d_digital_human_video": 2,
+        "create_video_scripts": 2,
+        "show_asset": 2,
+    }
+    check_budget(plan, 4)
+    with pytest.raises(
+        OverBudgetError, match=r"If runs fail, this would cost up to EUR 4\.00, more than the b"
+    ):
+        check_budget(plan, 3.99)
+    with pytest.raises(OverBudgetError, match="no price for"):
+        check_budget(planned(read, ON_FAILURE, WORDS, prices=Prices("EUR")), 100)
+
+
+def test_failures_of_inner_runs_count_too(read: Read, tmp_path: Path) -> None:
+    """Those that failed before may fail again; what is open in them can be assumed."""
+    (tmp_path / "fail.yaml").write_text(ON_FAILURE)
+    text = """
+pipeline: outer
+steps:
+  inner: {uses: pipeline.run, with: {file: fail.yaml, inputs: {speech: one two}}}
+"""
+    pipeline = read(text)
+    assert may_do_more(pipeline)
+    assert dict(planned(read, text, "", prices=None).worst.calls)["create_video_scripts"] == 1
+    assert checked_assumptions(pipeline, {"inner/video": 2})
+    again = planned(read, ON_FAILURE, WORDS, begun=1)
+    assert dict(again.worst.calls)["create_video_scripts"] == 1
 
 
 def test_an_assumption_is_about_a_step(read: Read) -> None:
